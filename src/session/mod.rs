@@ -1,0 +1,3 @@
+//! The mind of a session.
+pub mod event;
+pub mod policy;

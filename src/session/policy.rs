@@ -1,0 +1,161 @@
+//! What a session allows and how long it waits: plain values and pure verdicts.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Everything the machine asks before it decides. Made from the configuration, shared by all
+/// sessions of a listener.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Our own 220 text. With one, the server is dialled at the first command that needs it
+    /// (S20); without, at once, and the server's greeting is passed.
+    pub greeting: Option<String>,
+    /// What to ask of the server when the client asks for a data connection (P79).
+    pub upstream_mode: UpstreamMode,
+    /// Whose address a PORT or EPRT of the client may name (P75).
+    pub port_command: PortCommand,
+    /// Data ports that the server's 227/229 may name (S2); never below 1024.
+    pub upstream_ports: RangeInclusive<u16>,
+    /// Commands refused with 502, a verb or a verb and its first word: `DELE`, `SITE EXEC`.
+    pub deny: Vec<String>,
+    /// What happens to verbs we do not know (P12).
+    pub unknown_verbs: UnknownVerbs,
+    /// Vendor verbs that open a data connection (P38).
+    pub transfer_verbs: Vec<String>,
+    /// Verbs whose reply may take `reply_long` (P185).
+    pub slow_verbs: Vec<String>,
+    /// Hide the server's own address in the text of its replies (P25).
+    pub hide_addresses: bool,
+    /// Accept a bare LF as end of a client's line (P6).
+    pub bare_lf: bool,
+    /// Pass CR NUL inside an argument to the server (P5).
+    pub cr_nul: bool,
+    /// How ABOR is sent to the server (P30).
+    pub abor: AborStyle,
+    /// Longest command line, bytes without its end (P7).
+    pub command_line: usize,
+    /// Longest reply line, bytes without its end (P24).
+    pub reply_line: usize,
+    /// Commands kept waiting before we stop reading from the client (P8).
+    pub queued_commands: usize,
+    /// Unknown or malformed commands before login until 421 (S10).
+    pub bad_commands: u32,
+    /// Failed logins until 421 (P105).
+    pub login_failures: u32,
+    /// How long the dialogue waits.
+    pub timeouts: Timeouts,
+}
+
+/// Waits of the control dialogue (`requirements.md` §18).
+#[derive(Debug, Clone)]
+pub struct Timeouts {
+    /// `T_login`: from accept to a successful login.
+    pub login: Duration,
+    /// `T_idle`: between two commands, not counted while a transfer runs.
+    pub idle: Duration,
+    /// `T_reply`: for the server's reply to a command.
+    pub reply: Duration,
+    /// `T_reply` of slow verbs, and of the final reply after the data ended.
+    pub reply_long: Duration,
+    /// `T_1yz`: from the transfer command to its first reply.
+    pub preliminary: Duration,
+    /// `T_grace`: for the server's own words after its data port could not be reached (P44).
+    pub grace: Duration,
+    /// `T_abor`: for the replies to ABOR before the data connection is reset (P33).
+    pub abort: Duration,
+    /// How long PASV waits for a port when all are leased to this client's address.
+    pub lease_wait: Duration,
+}
+
+/// What to ask of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamMode {
+    /// The very command the client used, as far as the address family allows.
+    Same,
+    /// PASV to an IPv4 server, EPSV to an IPv6 one.
+    Passive,
+    /// PORT to an IPv4 server, EPRT to an IPv6 one.
+    Active,
+    /// Always this command.
+    Command(DataCommand),
+}
+
+/// The four commands that set up a data connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataCommand {
+    /// RFC 959.
+    Pasv,
+    /// RFC 2428.
+    Epsv,
+    /// RFC 959.
+    Port,
+    /// RFC 2428.
+    Eprt,
+}
+
+/// What a client's PORT may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortCommand {
+    /// Only the client's own address.
+    Strict,
+    /// The address is ignored and the client's own used: for clients behind a plain NAT.
+    Replace,
+}
+
+/// What to do with a verb we do not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownVerbs {
+    /// Byte for byte to the server.
+    Pass,
+    /// 500.
+    Refuse,
+}
+
+/// How ABOR travels to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AborStyle {
+    /// As an ordinary line.
+    Plain,
+    /// After Telnet IP and Synch with urgent data (vsftpd's `async_abor_enable`).
+    Urgent,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            greeting: None,
+            upstream_mode: UpstreamMode::Passive,
+            port_command: PortCommand::Strict,
+            upstream_ports: 1024..=u16::MAX,
+            deny: Vec::new(),
+            unknown_verbs: UnknownVerbs::Pass,
+            transfer_verbs: Vec::new(),
+            slow_verbs: Vec::new(),
+            hide_addresses: false,
+            bare_lf: true,
+            cr_nul: false,
+            abor: AborStyle::Plain,
+            command_line: 4096,
+            reply_line: 8192,
+            queued_commands: 64,
+            bad_commands: 10,
+            login_failures: 5,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            login: Duration::from_secs(60),
+            idle: Duration::from_secs(300),
+            reply: Duration::from_secs(120),
+            reply_long: Duration::from_secs(900),
+            preliminary: Duration::from_secs(60),
+            grace: Duration::from_secs(2),
+            abort: Duration::from_secs(10),
+            lease_wait: Duration::from_secs(3),
+        }
+    }
+}
