@@ -1,1 +1,3 @@
-//! TODO(doc).
+//! The data plane: ports, legs, relay.
+
+pub(crate) mod options;

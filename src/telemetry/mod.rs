@@ -1,1 +1,3 @@
-//! TODO(doc).
+//! Logs and records.
+
+pub(crate) mod options;

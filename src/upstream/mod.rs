@@ -1,1 +1,3 @@
-//! TODO(doc).
+//! Servers: where they are and what is remembered of them.
+
+pub(crate) mod options;

@@ -1,0 +1,133 @@
+//! What the data plane of a listener is told by the configuration.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// An inclusive range of ports, `60000-60010`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PortRange {
+    /// The lowest port.
+    pub(crate) first: u16,
+    /// The highest port, itself part of the range.
+    pub(crate) last: u16,
+}
+
+/// Why a text is no port range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PortRangeError {
+    /// Not `N` or `N-M`.
+    #[error("a port range is written FIRST-LAST, as in \"60000-60010\"")]
+    Syntax,
+    /// Port 0, or the first above the last.
+    #[error("the first port must be at least 1 and not above the last")]
+    Order,
+}
+
+impl FromStr for PortRange {
+    type Err = PortRangeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let port = |t: &str| t.trim().parse::<u16>().map_err(|_| PortRangeError::Syntax);
+        let (first, last) = (port(first)?, port(last)?);
+        if first == 0 || first > last {
+            return Err(PortRangeError::Order);
+        }
+        Ok(Self { first, last })
+    }
+}
+
+impl std::fmt::Display for PortRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+/// One side's data ports.
+#[derive(Debug, Clone)]
+pub(crate) struct PortOptions {
+    /// Never a port outside of it (S21).
+    pub(crate) range: PortRange,
+    /// Ports of the range that are left out, such as 5060 (SIP).
+    pub(crate) avoid: Vec<u16>,
+    /// Which port the peer is told for a port we listen on.
+    pub(crate) expose: Expose,
+    /// Where to listen; `None` is the local address of the control connection (S34).
+    pub(crate) bind: Option<IpAddr>,
+}
+
+/// The port to tell for the port we listen on, when a NAT in front shifts them (P69).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Expose {
+    /// The same.
+    Same,
+    /// Shifted by a constant: `50000-50010` told as `40000-40010` is -10000.
+    Shift(i32),
+    /// Listened port to told port; a port not named is not given out.
+    Map(BTreeMap<u16, u16>),
+}
+
+/// Waits and sizes of data connections (`requirements.md` §18).
+#[derive(Debug, Clone)]
+pub(crate) struct DataOptions {
+    /// Ports that clients connect to.
+    pub(crate) downstream: PortOptions,
+    /// Ports that servers connect to, in active mode.
+    pub(crate) upstream: PortOptions,
+    /// `T_accept`: how long a given port waits for its peer.
+    pub(crate) accept: Duration,
+    /// `T_dial`: how long our connect may take.
+    pub(crate) dial: Duration,
+    /// `T_stall`: how long nothing may move in either direction.
+    pub(crate) stall: Duration,
+    /// `T_drain`: the same after the server's final reply.
+    pub(crate) drain: Duration,
+    /// `T_grace`: how long a data connection may lag behind a reply that says it exists.
+    pub(crate) grace: Duration,
+    /// `T_close`: how long we read on after everything was delivered.
+    pub(crate) close: Duration,
+    /// Largest pipe for splice(2), bytes.
+    pub(crate) pipe: usize,
+    /// Bandwidth caps.
+    pub(crate) rates: Rates,
+}
+
+/// Bandwidth caps, bytes a second; `None` is no cap.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rates {
+    /// Server to client, each session.
+    pub(crate) session_download: Option<NonZeroU64>,
+    /// Client to server, each session.
+    pub(crate) session_upload: Option<NonZeroU64>,
+    /// Server to client, all sessions of the listener together.
+    pub(crate) listener_download: Option<NonZeroU64>,
+    /// Client to server, all sessions of the listener together.
+    pub(crate) listener_upload: Option<NonZeroU64>,
+}
+
+impl Default for DataOptions {
+    fn default() -> Self {
+        Self {
+            downstream: PortOptions::new(PortRange { first: 10100, last: 10199 }),
+            upstream: PortOptions::new(PortRange { first: 11000, last: 11999 }),
+            accept: Duration::from_secs(60),
+            dial: Duration::from_secs(15),
+            stall: Duration::from_secs(300),
+            drain: Duration::from_secs(30),
+            grace: Duration::from_secs(2),
+            close: Duration::from_secs(5),
+            pipe: 1 << 20,
+            rates: Rates::default(),
+        }
+    }
+}
+
+impl PortOptions {
+    /// Exactly this range: nothing left out, told as it is, on the control connection's address.
+    pub(crate) const fn new(range: PortRange) -> Self {
+        Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None }
+    }
+}

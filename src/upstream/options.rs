@@ -1,0 +1,36 @@
+//! What is known of a server before it is dialled.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A server behind the gateway.
+#[derive(Debug, Clone)]
+pub(crate) struct UpstreamOptions {
+    /// Its name in the configuration and the logs.
+    pub(crate) name: String,
+    /// Where it listens.
+    pub(crate) address: HostPort,
+    /// `T_dial` of its control connection.
+    pub(crate) dial: Duration,
+    /// How long a refused EPSV is remembered (P73).
+    pub(crate) retry_epsv: Duration,
+}
+
+/// `HOST:PORT` as written; an IPv6 literal stands in brackets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostPort {
+    /// A name or an address literal without brackets.
+    pub(crate) host: String,
+    /// The port; 21 when it was left out.
+    pub(crate) port: u16,
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
