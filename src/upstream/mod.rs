@@ -3,9 +3,10 @@
 mod epsv;
 mod error;
 pub(crate) mod options;
+mod own;
 mod resolve;
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,17 +81,8 @@ impl Upstream {
 
     /// Whether this is one of our own control listeners: never to be dialled, nor for data (P83).
     pub(crate) fn is_own(&self, to: SocketAddr) -> bool {
-        let ip = to.ip().to_canonical();
-        self.own.iter().filter(|own| own.port() == to.port()).any(|own| {
-            let own = own.ip().to_canonical();
-            own == ip || (own.is_unspecified() && is_local(ip))
-        })
+        own::is_own(&self.own, to)
     }
-}
-
-/// Whether the address is this machine's: only such can be bound.
-fn is_local(ip: IpAddr) -> bool {
-    UdpSocket::bind((ip, 0)).is_ok()
 }
 
 #[cfg(test)]

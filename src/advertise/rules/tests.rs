@@ -176,7 +176,7 @@ proptest! {
         if let Some(octets) = answer {
             known.names.insert("n".into(), Addresses { v4: Some(octets.into()), v6: None });
         }
-        let expected = answer.map(|a| IpAddr::from(a)).filter(|_| local.to_canonical().is_ipv4());
+        let expected = answer.map(IpAddr::from).filter(|_| local.to_canonical().is_ipv4());
         let choice = choose(&options, &known, client, local);
         prop_assert_eq!(choice.map(|c| c.address), expected);
     }

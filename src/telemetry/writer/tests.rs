@@ -6,6 +6,9 @@ struct Gated {
     gate: Receiver<io::Result<()>>,
 }
 
+/// Dropped: every write passes.
+type Gate = SyncSender<io::Result<()>>;
+
 impl Sink for Gated {
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.gate.recv().unwrap_or(Ok(()))?;
@@ -14,7 +17,7 @@ impl Sink for Gated {
     }
 }
 
-fn gated() -> (Gated, SyncSender<io::Result<()>>, Arc<Mutex<Vec<u8>>>) {
+fn gated() -> (Gated, Gate, Arc<Mutex<Vec<u8>>>) {
     let (open, gate) = sync_channel(10);
     let written = Arc::default();
     (Gated { written: Arc::clone(&written), gate }, open, written)
