@@ -14,7 +14,8 @@ pub(super) fn is_own(own: &[SocketAddr], to: SocketAddr) -> bool {
     };
     own.iter().filter(|own| own.port() == to.port()).any(|own| {
         let own = own.ip().to_canonical();
-        own == ip || (own.is_unspecified() && is_local(ip))
+        let wildcard = own.is_unspecified() && own.is_ipv4() == ip.is_ipv4();
+        own == ip || (wildcard && is_local(ip))
     })
 }
 
