@@ -144,7 +144,7 @@ impl Machine {
         self.policy.deny.iter().any(|rule| {
             let mut words = rule.split_ascii_whitespace();
             let verb = words.next().unwrap_or_default();
-            let same = match Verb::parse(verb.as_bytes()) {
+            let same = match Verb::of(verb.as_bytes()) {
                 Verb::Other => command.name.eq_ignore_ascii_case(verb.as_bytes()),
                 known => known == command.verb,
             };

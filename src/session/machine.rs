@@ -15,7 +15,7 @@ use super::policy::Policy;
 use super::transfer::Grant;
 use crate::ftp::addr::canonical;
 use crate::ftp::canned;
-use crate::ftp::command::foreign_start;
+use crate::ftp::command::{foreign_protocol, foreign_start};
 use crate::ftp::line::{Item, LineBuffer};
 use crate::ftp::reply::ReplyParser;
 
@@ -49,7 +49,7 @@ pub struct Machine {
     lines: [LineBuffer; 2],
     queue: VecDeque<Queued>,
     actions: VecDeque<Action>,
-    /// Nothing was read from the client yet.
+    /// No whole line of the client was read yet (S9).
     fresh: bool,
     client_gone: bool,
     draining: bool,
@@ -234,7 +234,8 @@ impl Machine {
 
     /// A command is under way: the next has to wait (P9).
     pub(super) fn busy(&self) -> bool {
-        self.phase == Phase::Connecting || !self.pending.is_empty() || self.grant.is_asking()
+        let connecting = self.phase == Phase::Connecting;
+        connecting || !self.pending.is_empty() || !self.grant.is_settled()
     }
 
     /// Ends the session. A transfer that still runs is stopped first, so that its record is whole.
@@ -269,17 +270,18 @@ impl Machine {
     // --- the client's lines ---
 
     fn client_bytes(&mut self, mut bytes: &[u8], now: Instant) {
-        if self.fresh {
-            self.fresh = false;
-            if foreign_start(bytes) {
-                return self.end(CloseReason::WrongProtocol, now);
-            }
+        if self.fresh && foreign_start(bytes) {
+            return self.end(CloseReason::WrongProtocol, now);
         }
-        let mut lines = std::mem::take(&mut self.lines[0]);
+        let mut lines = std::mem::replace(&mut self.lines[0], LineBuffer::replies(0));
         while let Some(item) = lines.next(&mut bytes) {
             match item {
                 Item::Telnet(answer) => self.say(Side::Downstream, answer),
+                Item::Line(line) if self.fresh && foreign_protocol(line) => {
+                    self.end(CloseReason::WrongProtocol, now);
+                }
                 Item::Line(line) => {
+                    self.fresh = false;
                     let at_once = (!self.busy() && self.queue.is_empty())
                         || self.jumps_queue(line, self.queue.is_empty());
                     if at_once {
@@ -329,7 +331,7 @@ impl Machine {
     // --- the server's lines ---
 
     fn server_bytes(&mut self, mut bytes: &[u8], now: Instant) {
-        let mut lines = std::mem::take(&mut self.lines[1]);
+        let mut lines = std::mem::replace(&mut self.lines[1], LineBuffer::replies(0));
         while let Some(item) = lines.next(&mut bytes) {
             match item {
                 Item::Line(line) | Item::TooLong(line) => self.reply_line(line, now),

@@ -184,7 +184,8 @@ impl Machine {
             Part::Last if unknown => canned::feat(ours),
             Part::First | Part::Inner if unknown => return,
             Part::Inner => {
-                if !editor.keep(reply.text) || !self.policy.deny.is_empty() && self.feature_denied(reply.text)
+                if !editor.keep(reply.text)
+                    || !self.policy.deny.is_empty() && self.feature_denied(reply.text)
                 {
                     return;
                 }

@@ -14,7 +14,7 @@ use super::event::{
 use super::machine::{Link, Machine, Phase, within};
 use super::pending::{Kind, Pending};
 use super::policy::{DataCommand, UpstreamMode};
-use crate::ftp::addr::{HostPort, epsv_reply, eprt, pasv_reply};
+use crate::ftp::addr::{HostPort, eprt, epsv_reply, pasv_reply};
 use crate::ftp::canned;
 use crate::ftp::command::Command;
 
@@ -78,8 +78,9 @@ pub(super) struct Running {
 }
 
 impl Grant {
-    pub(super) const fn is_asking(&self) -> bool {
-        matches!(self, Self::Asking(_))
+    /// Whether the client may give its next command.
+    pub(super) const fn is_settled(&self) -> bool {
+        matches!(self, Self::None | Self::Ready { .. })
     }
 
     /// Whether a transfer runs that has not reported yet.
@@ -97,12 +98,7 @@ impl Grant {
 
 impl Machine {
     /// The client asked for a data connection: D0/D2/D3 → D1.
-    pub(super) fn ask(
-        &mut self,
-        client: DataCommand,
-        target: Option<SocketAddr>,
-        now: Instant,
-    ) {
+    pub(super) fn ask(&mut self, client: DataCommand, target: Option<SocketAddr>, now: Instant) {
         self.release();
         let Some(link) = self.link() else { return };
         let server = self.server_mode(client, link);
@@ -143,7 +139,9 @@ impl Machine {
             (DataCommand::Port, Some(SocketAddr::V4(addr))) => {
                 format!("PORT {}\r\n", HostPort { ip: *addr.ip(), port: addr.port() })
             }
-            (DataCommand::Eprt | DataCommand::Port, Some(addr)) => format!("EPRT {}\r\n", eprt(addr)),
+            (DataCommand::Eprt | DataCommand::Port, Some(addr)) => {
+                format!("EPRT {}\r\n", eprt(addr))
+            }
             (DataCommand::Pasv, _) => "PASV\r\n".to_owned(),
             (_, _) => "EPSV\r\n".to_owned(),
         };
