@@ -21,11 +21,14 @@
 //! [`machine`] decides and never waits; `driver` waits and never decides.
 
 mod commands;
+pub(crate) mod driver;
 pub mod event;
 pub mod machine;
+mod output;
 mod pending;
 pub mod policy;
 mod replies;
+pub(crate) mod rooms;
 mod transfer;
 
 pub use event::{Action, CloseReason, Event, Side};
