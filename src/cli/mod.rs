@@ -1,1 +1,4 @@
-//! TODO(doc).
+//! The command line: one file a subcommand.
+
+#[cfg(feature = "demo")]
+pub(crate) mod demo;

@@ -1,1 +1,3 @@
-//! TODO(doc).
+//! Sockets: the one place where addresses become connections.
+
+pub(crate) mod socket;
