@@ -67,6 +67,16 @@ pub struct Stop {
     pub kill: CancellationToken,
 }
 
+impl Stop {
+    /// Either of the two.
+    async fn started(&self) {
+        tokio::select! {
+            () = self.drain.cancelled() => {}
+            () = self.kill.cancelled() => {}
+        }
+    }
+}
+
 impl App {
     /// Binds all that is to be bound.
     pub(crate) fn build(config: &Config) -> Result<Self, BuildError> {
@@ -125,7 +135,7 @@ impl App {
         let ended = tokio::task::spawn_blocking(move || {
             threads.into_iter().for_each(|thread| drop(thread.join()));
         });
-        stop.drain.cancelled().await;
+        stop.started().await;
         let _ = ended.await;
         doors.iter().map(|door| door.registry.sessions()).sum()
     }
@@ -292,7 +302,7 @@ fn worker(
                 Err(error) => tracing::error!(%error, "cannot watch a control socket"),
             }
         }
-        stop.drain.cancelled().await;
+        stop.started().await;
         sessions.close();
         tokio::select! {
             () = sessions.wait() => {}
