@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 /// A text that values were read from.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub(super) enum Severity {
 pub struct Problem {
     severity: Severity,
     reason: String,
+    /// The key it is about, `data.ports`.
+    key: Option<String>,
     place: Option<Place>,
     /// A second place that has to do with it, and what it is.
     context: Option<(Place, &'static str)>,
@@ -66,11 +68,24 @@ impl Problem {
     }
 
     fn new(severity: Severity, reason: String) -> Self {
-        Self { severity, reason, place: None, context: None, remedy: None }
+        Self { severity, reason, key: None, place: None, context: None, remedy: None }
     }
 
     pub(super) fn at(mut self, place: &Place) -> Self {
         self.place = Some(place.clone());
+        self
+    }
+
+    /// At a place, if there is one.
+    pub(super) fn within(self, place: Option<&Place>) -> Self {
+        match place {
+            Some(place) => self.at(place),
+            None => self,
+        }
+    }
+
+    pub(super) fn about(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
         self
     }
 
@@ -86,6 +101,13 @@ impl Problem {
 
     pub(super) fn place(&self) -> Option<&Place> {
         self.place.as_ref()
+    }
+
+    /// Whether it still stands when the file has these syntax errors: what could not be read may
+    /// be what it misses or misreads.
+    pub(super) fn survives(&self, syntax: &[Self]) -> bool {
+        let Some(place) = &self.place else { return false };
+        !syntax.iter().filter_map(|error| error.place.as_ref()).any(|e| e.shares_line(place))
     }
 
     /// Whether the configuration can be used in spite of it.
@@ -144,6 +166,14 @@ impl fmt::Display for Problem {
 }
 
 impl Place {
+    fn shares_line(&self, other: &Self) -> bool {
+        let (first, second) =
+            if self.span.start <= other.span.start { (self, other) } else { (other, self) };
+        let between = first.span.end..second.span.start.max(first.span.end);
+        let text = self.source.text.get(between).unwrap_or_default();
+        self.source == other.source && !text.contains('\n')
+    }
+
     /// A variable or a flag is named in the title, as it has no line and column.
     fn title(&self, reason: &str) -> String {
         match &self.source.kind {
@@ -176,6 +206,21 @@ impl Source {
             SourceKind::Variable(_) | SourceKind::Flag(_) => snippet.line_numbering(false),
         }
     }
+}
+
+/// In the order of the file, then of variables and flags; what has no place comes last. The same
+/// thing said of several listeners is said once.
+pub(super) fn sort(problems: &mut Vec<Problem>) {
+    problems.sort_by_key(|problem| {
+        let place = problem.place.as_ref();
+        let kind = place.map_or(3, |place| match place.source.kind {
+            SourceKind::File(_) => 0,
+            SourceKind::Variable(_) => 1,
+            SourceKind::Flag(_) => 2,
+        });
+        (kind, place.map_or(0, |place| place.span.start))
+    });
+    problems.dedup();
 }
 
 /// Everything wrong with a configuration, in the order of the file; at least one is an error.
