@@ -1,3 +1,3 @@
-//! Sockets: the one place where addresses become connections.
+//! Sockets: every option in the program is set here.
 
 pub(crate) mod socket;
