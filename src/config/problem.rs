@@ -99,10 +99,6 @@ impl Problem {
         self
     }
 
-    pub(super) fn place(&self) -> Option<&Place> {
-        self.place.as_ref()
-    }
-
     /// Whether it still stands when the file has these syntax errors: what could not be read may
     /// be what it misses or misreads.
     pub(super) fn survives(&self, syntax: &[Self]) -> bool {
@@ -115,9 +111,17 @@ impl Problem {
         self.severity == Severity::Warning
     }
 
-    /// `ftpgate.toml:3:9: reason; remedy`, or the variable or flag instead of the file.
+    /// The key it is about, `data.ports` or `listener.public.data.ports`.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// `ftpgate.toml:3:9: key: reason; remedy`, or the variable or flag instead of the file.
     pub fn one_line(&self) -> String {
         let mut line = self.place.as_ref().map(|p| format!("{p}: ")).unwrap_or_default();
+        if let Some(key) = &self.key {
+            line.push_str(&format!("{key}: "));
+        }
         line.push_str(&self.reason);
         if let Some(remedy) = &self.remedy {
             line.push_str("; ");
@@ -132,11 +136,14 @@ impl Problem {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut group = match &self.place {
+        let mut title = match &self.place {
             Some(place) => level.primary_title(place.title(&self.reason)),
             None => level.primary_title(&self.reason),
+        };
+        if let Some(key) = &self.key {
+            title = title.id(key);
         }
-        .elements(self.snippets());
+        let mut group = title.elements(self.snippets());
         if let Some(remedy) = &self.remedy {
             group = group.element(Level::HELP.message(remedy));
         }

@@ -30,6 +30,7 @@ pub(super) struct Reader {
 #[derive(Debug)]
 struct Unknown {
     key: String,
+    is_section: bool,
     place: Place,
     section: String,
     siblings: Vec<&'static str>,
@@ -111,7 +112,8 @@ impl Unknown {
         let Self { key, section, siblings, .. } = self;
         let within =
             if section.is_empty() { String::new() } else { format!(" in {}", heading(section)) };
-        let problem = Problem::error(format!("unknown key `{key}`{within}")).at(&self.place);
+        let what = if self.is_section { "section" } else { "key" };
+        let problem = Problem::error(format!("unknown {what} `{key}`{within}")).at(&self.place);
         if let Some(meant) = suggest::nearest(key, siblings.iter().copied()) {
             return problem.remedy(format!("did you mean `{meant}`?"));
         }
@@ -366,6 +368,7 @@ impl<'a> Section<'a> {
             if !keys.contains(&key.as_str()) {
                 reader.unknown.borrow_mut().push(Unknown {
                     key: key.clone(),
+                    is_section: matches!(entry.item.value, Value::Table(_)),
                     place: entry.key.clone(),
                     section: generic.clone(),
                     siblings: keys.clone(),
