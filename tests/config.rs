@@ -1,6 +1,8 @@
 //! Configurations that must be read and configurations that must be refused, with every word
 //! that is said about them. With `BLESS=1` in the environment the expectations are written anew.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -62,80 +64,88 @@ fn invalid() {
     }
 }
 
-/// Keys, values and crumbs of TOML, to be thrown together.
+/// Headings and keys.
+const KEYS: &[&str] = &[
+    "[[listener]]\n",
+    "[[upstream]]\n",
+    "[listener.data]\n",
+    "[data]\n",
+    "[advertise]\n",
+    "[limits]\n",
+    "[timeouts]\n",
+    "[policy]\n",
+    "[log]\n",
+    "[runtime]\n",
+    "[[data]]\n",
+    "listener = ",
+    "name = ",
+    "bind = ",
+    "address = ",
+    "upstream = ",
+    "clients = ",
+    "data = ",
+    "ports = ",
+    "upstream_ports = ",
+    "expose = ",
+    "avoid = ",
+    "rules = ",
+    "idle = ",
+    "sessions = ",
+    "deny = ",
+    "level = ",
+    "pipe = ",
+    "greeting = ",
+];
+
+/// Values and crumbs of TOML.
+const VALUES: &[&str] = &[
+    "\"*:21\"\n",
+    "\"127.0.0.1:0\"\n",
+    "[\"*:0\", \"[::]:1\"]\n",
+    "\"a\"\n",
+    "\"10.0.0.5:21\"\n",
+    "\"1-65535\"\n",
+    "\"65535-1\"\n",
+    "\"10100-10199\"\n",
+    "{ 1 = 2 }\n",
+    "{ clients = \"::/0\", address = \"local\" }\n",
+    "[]\n",
+    "[[[]]]\n",
+    "\"5m\"\n",
+    "\"-5m\"\n",
+    "0\n",
+    "-1\n",
+    "0xffff_ffff_ffff_ffff\n",
+    "1e999\n",
+    "nan\n",
+    "true\n",
+    "1979-05-27\n",
+    "\"\\u0000\"\n",
+    "\"é\"\n",
+    "'''\n'''\n",
+    "\"",
+    "\n",
+    "=",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "#",
+    "\r",
+    "\t",
+    "\u{feff}",
+    "\u{202e}",
+    "\u{1F600}",
+];
+
+/// All of it, to be thrown together.
 fn fragment() -> impl Strategy<Value = String> {
-    let keys = prop::sample::select(vec![
-        "[[listener]]\n",
-        "[[upstream]]\n",
-        "[listener.data]\n",
-        "[data]\n",
-        "[advertise]\n",
-        "[limits]\n",
-        "[timeouts]\n",
-        "[policy]\n",
-        "[log]\n",
-        "[runtime]\n",
-        "[[data]]\n",
-        "listener = ",
-        "name = ",
-        "bind = ",
-        "address = ",
-        "upstream = ",
-        "clients = ",
-        "data = ",
-        "ports = ",
-        "upstream_ports = ",
-        "expose = ",
-        "avoid = ",
-        "rules = ",
-        "idle = ",
-        "sessions = ",
-        "deny = ",
-        "level = ",
-        "pipe = ",
-        "greeting = ",
-    ]);
-    let values = prop::sample::select(vec![
-        "\"*:21\"\n",
-        "\"127.0.0.1:0\"\n",
-        "[\"*:0\", \"[::]:1\"]\n",
-        "\"a\"\n",
-        "\"10.0.0.5:21\"\n",
-        "\"1-65535\"\n",
-        "\"65535-1\"\n",
-        "\"10100-10199\"\n",
-        "{ 1 = 2 }\n",
-        "{ clients = \"::/0\", address = \"local\" }\n",
-        "[]\n",
-        "[[[]]]\n",
-        "\"5m\"\n",
-        "\"-5m\"\n",
-        "0\n",
-        "-1\n",
-        "0xffff_ffff_ffff_ffff\n",
-        "1e999\n",
-        "nan\n",
-        "true\n",
-        "1979-05-27\n",
-        "\"\\u0000\"\n",
-        "\"é\"\n",
-        "'''\n'''\n",
-        "\"",
-        "\n",
-        "=",
-        "[",
-        "]",
-        "{",
-        "}",
-        ",",
-        "#",
-        "\r",
-        "\t",
-        "\u{feff}",
-        "\u{202e}",
-        "\u{1F600}",
-    ]);
-    prop_oneof![8 => keys.prop_map(str::to_owned), 8 => values.prop_map(str::to_owned), 1 => ".{0,8}"]
+    prop_oneof![
+        8 => prop::sample::select(KEYS).prop_map(str::to_owned),
+        8 => prop::sample::select(VALUES).prop_map(str::to_owned),
+        1 => ".{0,8}",
+    ]
 }
 
 proptest! {

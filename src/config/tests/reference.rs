@@ -20,7 +20,7 @@ fn known_keys() -> BTreeSet<String> {
         format!("{SMALL}[advertise]\nrules = [{{ clients = \"::/0\", address = \"local\" }}]");
     let (table, _) = item::document("full", &full);
     let reader = Reader::new([], false);
-    resolve::config(&reader, Some(table), &Overrides::default()).unwrap();
+    resolve::config(&reader, Some(table), &Overrides::default()).config.unwrap();
     reader.keys()
 }
 
@@ -31,10 +31,10 @@ fn written_keys(text: &str) -> BTreeSet<String> {
     for line in text.lines() {
         if line.starts_with('[') {
             section = line.trim_matches(['[', ']']).to_owned();
-        } else if let Some((key, _)) = line.strip_prefix("# ").unwrap_or(line).split_once(" = ") {
-            if key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
-                keys.insert(format!("{section}.{key}"));
-            }
+        } else if let Some((key, _)) = line.strip_prefix("# ").unwrap_or(line).split_once(" = ")
+            && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        {
+            keys.insert(format!("{section}.{key}"));
         }
     }
     keys
