@@ -64,95 +64,66 @@ fn invalid() {
     }
 }
 
-/// Headings and keys.
-const KEYS: &[&str] = &[
-    "[[listener]]\n",
-    "[[upstream]]\n",
-    "[listener.data]\n",
-    "[data]\n",
-    "[advertise]\n",
-    "[limits]\n",
-    "[timeouts]\n",
-    "[policy]\n",
-    "[log]\n",
-    "[runtime]\n",
-    "[[data]]\n",
-    "listener = ",
-    "name = ",
-    "bind = ",
-    "address = ",
-    "upstream = ",
-    "clients = ",
-    "data = ",
-    "ports = ",
-    "upstream_ports = ",
-    "expose = ",
-    "avoid = ",
-    "rules = ",
-    "idle = ",
-    "sessions = ",
-    "deny = ",
-    "level = ",
-    "pipe = ",
-    "greeting = ",
-];
+/// Headings, a word each.
+const HEADINGS: &str = "[[listener]] [[upstream]] [listener.data] [data] [advertise] [limits] \
+    [timeouts] [policy] [log] [runtime] [[data]] [listener]";
 
-/// Values and crumbs of TOML.
-const VALUES: &[&str] = &[
-    "\"*:21\"\n",
-    "\"127.0.0.1:0\"\n",
-    "[\"*:0\", \"[::]:1\"]\n",
-    "\"a\"\n",
-    "\"10.0.0.5:21\"\n",
-    "\"1-65535\"\n",
-    "\"65535-1\"\n",
-    "\"10100-10199\"\n",
-    "{ 1 = 2 }\n",
-    "{ clients = \"::/0\", address = \"local\" }\n",
-    "[]\n",
-    "[[[]]]\n",
-    "\"5m\"\n",
-    "\"-5m\"\n",
-    "0\n",
-    "-1\n",
-    "0xffff_ffff_ffff_ffff\n",
-    "1e999\n",
-    "nan\n",
-    "true\n",
-    "1979-05-27\n",
-    "\"\\u0000\"\n",
-    "\"é\"\n",
-    "'''\n'''\n",
-    "\"",
-    "\n",
-    "=",
-    "[",
-    "]",
-    "{",
-    "}",
-    ",",
-    "#",
-    "\r",
-    "\t",
-    "\u{feff}",
-    "\u{202e}",
-    "\u{1F600}",
-];
+/// Keys.
+const KEYS: &str = "listener name bind address upstream clients data ports upstream_ports expose \
+    avoid rules idle sessions deny level pipe greeting workers";
+
+/// Values, a line each.
+const VALUES: &str = r#""*:21"
+"127.0.0.1:0"
+["*:0", "[::]:1"]
+"a"
+"10.0.0.5:21"
+"1-65535"
+"65535-1"
+"10100-10199"
+{ 1 = 2 }
+{ clients = "::/0", address = "local" }
+[]
+[[[]]]
+"5m"
+"-5m"
+0
+-1
+0xffff_ffff_ffff_ffff
+1e999
+nan
+true
+1979-05-27
+"\u0000"
+"é"
+'''"#;
+
+/// Crumbs of TOML and odd characters.
+const CRUMBS: &str = "\"\n=[]{},#'\r\t\u{feff}\u{202e}\u{1F600}";
 
 /// All of it, to be thrown together.
 fn fragment() -> impl Strategy<Value = String> {
+    let words = |text: &'static str| prop::sample::select(text.split(' ').collect::<Vec<_>>());
+    let values = prop::sample::select(VALUES.lines().collect::<Vec<_>>());
+    let crumbs = prop::sample::select(CRUMBS.chars().collect::<Vec<_>>());
     prop_oneof![
-        8 => prop::sample::select(KEYS).prop_map(str::to_owned),
-        8 => prop::sample::select(VALUES).prop_map(str::to_owned),
+        4 => words(HEADINGS).prop_map(|heading| format!("\n{heading}\n")),
+        8 => (words(KEYS), values.clone()).prop_map(|(key, value)| format!("{key} = {value}\n")),
+        4 => values.prop_map(str::to_owned),
+        4 => crumbs.prop_map(String::from),
         1 => ".{0,8}",
     ]
 }
+
+/// Variables that are read, and others.
+const VARIABLE: &str = "FTPGATE_(DATA_PORTS|UPSTREAM|LISTEN|DATA_EXPOSE|ADVERTISE_RULES|\
+    LISTENER_0_BIND|[A-Z_]{0,6})";
 
 proptest! {
     #[test]
     fn nothing_makes_it_panic(
         text in prop::collection::vec(fragment(), 0..24),
-        variables in prop::collection::vec(("FTPGATE_(DATA_PORTS|UPSTREAM|LISTEN|DATA_EXPOSE|ADVERTISE_RULES|LISTENER_0_BIND|[A-Z_]{0,6})", fragment()), 0..4),
+        variables in prop::collection::vec((VARIABLE, fragment()), 0..4),
     ) {
         if let Err(problems) = config::parse(&text.concat(), "any.toml", variables) {
             prop_assert!(problems.iter().any(|problem| !problem.is_warning()));

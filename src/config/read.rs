@@ -68,11 +68,12 @@ impl Reader {
     /// line hands over either, so an equal variable is named as the culprit.
     pub(super) fn flag(&self, flag: &str, variable: &str, given: Option<&str>) -> Option<Item> {
         let from_environment = self.variable(variable);
-        match (given, from_environment) {
+        let item = match (given, from_environment) {
             (Some(given), Some(item)) if item.is(given) => Some(item),
             (Some(given), _) => Some(Item::flag(flag, given)),
-            (None, item) => item.filter(|item| !item.is_blank()),
-        }
+            (None, item) => item,
+        };
+        item.filter(|item| !item.is_blank())
     }
 
     /// Notes that a key exists.
@@ -144,7 +145,8 @@ fn unknown_variable<'a>(name: &'a str, value: &str, known: &'a BTreeSet<String>)
     match suggest::nearest(ending(name), known.iter().map(|name| ending(name))) {
         Some(meant) => problem.remedy(format!("did you mean FTPGATE_{meant}?")),
         None => problem.remedy(
-            "a key is written FTPGATE_SECTION_KEY, one of a listener FTPGATE_LISTENER_0_KEY or FTPGATE_LISTENER_NAME_KEY",
+            "a key is written FTPGATE_SECTION_KEY, one of a listener \
+             FTPGATE_LISTENER_0_KEY or FTPGATE_LISTENER_NAME_KEY",
         ),
     }
 }

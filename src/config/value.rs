@@ -127,9 +127,7 @@ pub(super) fn name(item: &Item) -> Result<String, Problem> {
     if letter && plain && text.len() <= 64 {
         return Ok(text);
     }
-    Err(item.problem(
-        "a name begins with a letter, goes on with letters, digits, \"-\", \"_\" or \".\", and has 64 characters at most",
-    ))
+    Err(item.problem("a name is a letter and up to 63 letters, digits, \"-\", \"_\" or \".\""))
 }
 
 /// A range of ports, `60000-60010`, or a single one.
@@ -152,9 +150,8 @@ pub(super) fn port(item: &Item) -> Result<u16, Problem> {
 pub(super) fn address(item: &Item) -> Result<IpAddr, Problem> {
     let text = item.text()?;
     text.parse::<IpAddr>().map(|ip| ip.to_canonical()).map_err(|_| {
-        item.problem("not an IP address").remedy(
-            "write \"203.0.113.7\" or \"2001:db8::7\": four decimal numbers without leading zeros, no zone",
-        )
+        item.problem("not an IP address")
+            .remedy("write \"203.0.113.7\" or \"2001:db8::7\", without leading zeros or zone")
     })
 }
 
@@ -167,7 +164,7 @@ pub(super) fn network(item: &Item) -> Result<IpNet, Problem> {
     };
     let malformed = || {
         item.problem("not a network").remedy(
-            "write \"192.168.0.0/16\", \"2001:db8::/32\" or a single address, without short or octal forms",
+            "write \"192.168.0.0/16\", \"2001:db8::/32\" or an address, none short or octal",
         )
     };
     let ip: IpAddr = ip.parse().map_err(|_| malformed())?;
@@ -220,6 +217,8 @@ fn bind_remedy(text: &str) -> String {
     }
     match text.trim_start_matches(':').parse::<u16>() {
         Ok(port) => format!("write \"*:{port}\" for every address of this machine"),
-        Err(_) => "write \"203.0.113.7:21\", \"[2001:db8::7]:21\", or \"*:21\" for every address; names are not looked up here".into(),
+        Err(_) => "write \"203.0.113.7:21\", \"[2001:db8::7]:21\", or \"*:21\" for every address; \
+             names are not looked up here"
+            .into(),
     }
 }

@@ -23,7 +23,12 @@ fn a_range_that_connections_may_take_is_a_warning() {
 #[test]
 fn the_range_towards_servers_matters_only_when_they_connect() {
     let text = format!(
-        "{DOORS}data = \"MODE\"\n[[listener]]\nbind = \"127.0.0.1:21\"\n[data]\nports = \"11500-11510\"\n"
+        r#"{DOORS}data = "MODE"
+[[listener]]
+bind = "127.0.0.1:21"
+[data]
+ports = "11500-11510"
+"#
     );
     for (mode, fine) in
         [("passive", true), ("EPSV", true), ("active", false), ("same", false), ("EPRT", false)]
@@ -51,7 +56,15 @@ fn two_listeners_cannot_share_an_address() {
 fn ranges_of_two_listeners_are_one_or_apart() {
     let warnings = |a: &str, b: &str| {
         let text = format!(
-            "{DOORS}[[listener]]\nbind = \"127.0.0.1:1\"\n[listener.data]\n{a}\n[[listener]]\nbind = \"127.0.0.1:2\"\n[listener.data]\n{b}\n"
+            r#"{DOORS}[[listener]]
+bind = "127.0.0.1:1"
+[listener.data]
+{a}
+[[listener]]
+bind = "127.0.0.1:2"
+[listener.data]
+{b}
+"#
         );
         read(&text, &[]).unwrap().1.len()
     };
@@ -80,7 +93,14 @@ fn a_private_address_for_the_whole_world_is_a_warning() {
 #[test]
 fn one_thing_wrong_for_several_listeners_is_said_once() {
     let text = format!(
-        "{DOORS}[[listener]]\nbind = \"127.0.0.1:1\"\n[[listener]]\nbind = \"127.0.0.1:2\"\n[data]\nports = \"5060\"\navoid = [5060]\n"
+        r#"{DOORS}[[listener]]
+bind = "127.0.0.1:1"
+[[listener]]
+bind = "127.0.0.1:2"
+[data]
+ports = "5060"
+avoid = [5060]
+"#
     );
     assert_eq!(wrong(read(&text, &[])).len(), 1);
 }

@@ -115,6 +115,20 @@ fn a_problem_names_the_variable_or_the_flag_it_came_from() {
 }
 
 #[test]
+fn an_empty_flag_or_its_variable_is_not_given() {
+    let overrides = Overrides {
+        listen: vec![String::new()],
+        public: Some(String::new()),
+        log: Some(" ".into()),
+        ..Overrides::default()
+    };
+    let environment = owned(&[("FTPGATE_LISTEN", ""), ("FTPGATE_PUBLIC_ADDRESS", "")]);
+    let listener = only(resolve(Some(("f", SMALL)), environment, &overrides, &Kernel::default()));
+    assert_eq!(listener.bind, ["127.0.0.1:2121".parse().unwrap()]);
+    assert_eq!(listener.advertise.address, None);
+}
+
+#[test]
 fn an_empty_variable_lets_nobody_in() {
     let problems = wrong(read(SMALL, &[("FTPGATE_LISTENER_0_CLIENTS", "")]));
     assert_eq!(problems.len(), 1);
@@ -123,7 +137,20 @@ fn an_empty_variable_lets_nobody_in() {
 
 #[test]
 fn one_flag_cannot_stand_for_several() {
-    let text = "[[listener]]\nname = \"a\"\nbind = \"127.0.0.1:1\"\nupstream = \"x\"\n[[listener]]\nbind = \"127.0.0.1:2\"\nupstream = \"y\"\n[[upstream]]\nname = \"x\"\naddress = \"x\"\n[[upstream]]\nname = \"y\"\naddress = \"y\"\n";
+    let text = r#"[[listener]]
+name = "a"
+bind = "127.0.0.1:1"
+upstream = "x"
+[[listener]]
+bind = "127.0.0.1:2"
+upstream = "y"
+[[upstream]]
+name = "x"
+address = "x"
+[[upstream]]
+name = "y"
+address = "y"
+"#;
     read(text, &[]).unwrap();
     let problems =
         wrong(read(text, &[("FTPGATE_UPSTREAM", "z"), ("FTPGATE_LISTEN", "127.0.0.1:3")]));

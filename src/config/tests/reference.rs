@@ -52,7 +52,13 @@ fn the_reference_names_every_key_and_no_other() {
 
 #[test]
 fn the_reference_says_the_defaults() {
-    let small = "[[listener]]\nname = \"public\"\nbind = \"*:21\"\n[[upstream]]\nname = \"server\"\naddress = \"ftp.internal\"\n";
+    let small = r#"[[listener]]
+name = "public"
+bind = "*:21"
+[[upstream]]
+name = "server"
+address = "ftp.internal"
+"#;
     let (written, warnings) = read(&reference(), &[]).unwrap();
     let (implied, _) = read(small, &[]).unwrap();
     assert_eq!(warnings, []);

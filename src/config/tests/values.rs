@@ -201,7 +201,26 @@ fn exposed_ports() {
 
 #[test]
 fn an_upstream_sets_the_policy_of_its_listeners() {
-    let text = "[[listener]]\nbind = \"127.0.0.1:1\"\nupstream = \"a\"\n[listener.timeouts]\nconnect = \"3s\"\ngrace = \"4s\"\n[[listener]]\nbind = \"127.0.0.1:2\"\nupstream = \"b\"\n[[upstream]]\nname = \"a\"\naddress = \"a\"\ndata = \"epsv\"\ndata_ports = \"2000-3000\"\nabor = \"urgent\"\ncr_nul = true\n[[upstream]]\nname = \"b\"\naddress = \"b\"\n";
+    let text = r#"[[listener]]
+bind = "127.0.0.1:1"
+upstream = "a"
+[listener.timeouts]
+connect = "3s"
+grace = "4s"
+[[listener]]
+bind = "127.0.0.1:2"
+upstream = "b"
+[[upstream]]
+name = "a"
+address = "a"
+data = "epsv"
+data_ports = "2000-3000"
+abor = "urgent"
+cr_nul = true
+[[upstream]]
+name = "b"
+address = "b"
+"#;
     let (config, _) = read(text, &[]).unwrap();
     let [a, b] = config.listeners.try_into().unwrap();
     assert_eq!(a.policy.upstream_mode, UpstreamMode::Command(DataCommand::Epsv));
