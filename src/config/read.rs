@@ -154,7 +154,7 @@ fn unknown_variable<'a>(name: &'a str, value: &str, known: &'a BTreeSet<String>)
 /// Kubernetes (and Docker links) put variables like these into every container when a service is
 /// called `ftpgate` or `ftpgate-…`; they are none of ours.
 fn is_service_link(name: &str, value: &str) -> bool {
-    let scheme = ["tcp://", "udp://", "sctp://"].iter().any(|s| value.starts_with(s));
+    let scheme = name.ends_with("_PORT") && value.contains("://");
     let port = name.split_once("_PORT_").is_some_and(|(_, rest)| {
         let (number, protocol) = rest.split_once('_').unwrap_or((rest, ""));
         let known = ["TCP", "UDP", "SCTP"].iter().any(|p| protocol.starts_with(p));
