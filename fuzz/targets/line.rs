@@ -33,7 +33,9 @@ fuzz_target!(|input: &[u8]| {
     for (kind, bytes) in whole {
         match kind {
             2 => assert!(commands && bytes[0] == 255 && matches!(bytes[1], 252 | 254)),
-            _ => assert!(bytes.len() <= limit && !(bytes.contains(&b'\n') && (bare_lf || !commands))),
+            _ => {
+                assert!(bytes.len() <= limit && !(bytes.contains(&b'\n') && (bare_lf || !commands)))
+            }
         }
     }
 });
