@@ -9,15 +9,15 @@ mod layering {
     mod tests;
 }
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use layering::rules::violations;
 
 #[test]
 fn the_source_tree_keeps_its_layers() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let files = rust_files(&src);
+    let files = rust_files(&src).unwrap();
     assert!(files.len() > 20, "only {} files under {}", files.len(), src.display());
     let found: Vec<String> = files
         .iter()
@@ -29,16 +29,16 @@ fn the_source_tree_keeps_its_layers() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-fn rust_files(dir: &Path) -> Vec<PathBuf> {
+fn rust_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
         if path.is_dir() {
-            files.extend(rust_files(&path));
+            files.extend(rust_files(&path)?);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);
         }
     }
     files.sort();
-    files
+    Ok(files)
 }

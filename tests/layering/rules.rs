@@ -57,9 +57,7 @@ fn module_of(file: &str) -> Vec<String> {
 }
 
 fn layer_of(module: &[String]) -> Option<usize> {
-    let named = |name: &str| {
-        LAYERS.iter().position(|(_, modules)| modules.iter().any(|module| *module == name))
-    };
+    let named = |name: &str| LAYERS.iter().position(|(_, modules)| modules.contains(&name));
     let two = module.get(..2).and_then(|two| named(&two.join("::")));
     two.or_else(|| named(module.first()?))
 }

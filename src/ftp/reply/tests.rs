@@ -33,7 +33,8 @@ fn codes() {
 
 #[test]
 fn one_line() {
-    let rows: [(&[u8], u16, &[u8], &[u8]); 7] = [
+    type Row = (&'static [u8], u16, &'static [u8], &'static [u8]);
+    let rows: [Row; 7] = [
         (b"220 vsFTPd", 220, b"vsFTPd", b"220 vsFTPd\r\n"),
         (b"220 ", 220, b"", b"220 \r\n"),
         // A code alone gets its blank (P13).
