@@ -92,14 +92,13 @@ fn imports(module: &[String], layer: usize, code: &str) -> Vec<(usize, String)> 
 /// Words that a pure file must not have.
 fn banned(module: &[String], code: &str) -> Vec<(usize, String)> {
     let mut banned: Vec<&str> = Vec::new();
-    let words_room = module.first().is_some_and(|room| room == "ftp");
-    let mind = module.first().is_some_and(|room| room == "session")
-        && !module.get(1).is_some_and(|file| file == "driver" || file == "preamble");
-    if words_room || mind {
+    let layer = layer_of(module).map(|layer| LAYERS[layer].0);
+    let mind = layer == Some("mind");
+    if matches!(layer, Some("words" | "mind")) {
         banned.extend(SOCKETS);
         banned.extend(CHANCE_AND_LOGS);
     }
-    if words_room {
+    if layer == Some("words") {
         banned.extend(CLOCK);
     }
     words(code)
