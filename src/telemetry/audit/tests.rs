@@ -120,6 +120,7 @@ fn only_what_both_call_whole_is_ok() {
 #[test]
 fn a_session_is_summed_up() {
     let mut session = session();
+    session.user = b"anna\r\n".to_vec();
     let out = json_of(|| {
         session.transfer(&record(226, Some(report(Outcome::Delivered, 1000, 0))));
         session.transfer(&record(226, Some(report(Outcome::Delivered, 24, 7))));
