@@ -32,7 +32,9 @@ impl Machine {
             }
             Err(CommandError::BadArgument) => {
                 // A mangled PORT leaves nothing agreed on, as any other bad PORT (P74).
-                self.release();
+                if matches!(Verb::of(first_word(line)), Verb::Port | Verb::Eprt) {
+                    self.release();
+                }
                 return self.bad_command(canned::BAD_ARGUMENT, now);
             }
         };
@@ -84,7 +86,7 @@ impl Machine {
             Verb::Opts if feat::filtered(first_word(command.arg)) => {
                 self.say(Side::Downstream, canned::OPTS_UNKNOWN);
             }
-            Verb::Mode if matches!(command.arg, b"B" | b"b" | b"C" | b"c") => {
+            Verb::Mode if is_block_or_compressed(command.arg) => {
                 self.say(Side::Downstream, canned::MODE_NOT_SUPPORTED);
             }
             Verb::Type => {
@@ -95,6 +97,9 @@ impl Machine {
             Verb::Quit => self.forward(command, Kind::Quit, now),
             Verb::Abor => self.abor(now),
             Verb::Stat if self.in_transfer() => self.forward(command, Kind::Stat, now),
+            _ if listed(&self.policy.transfer_verbs, command.name) => {
+                self.transfer(command, Direction::Either, now);
+            }
             Verb::Other => self.unknown_verb(command, now),
             _ => self.forward(command, Kind::Plain, now),
         }
@@ -110,9 +115,6 @@ impl Machine {
     }
 
     fn unknown_verb(&mut self, command: &Command<'_>, now: Instant) {
-        if listed(&self.policy.transfer_verbs, command.name) {
-            return self.transfer(command, Direction::Either, now);
-        }
         if self.policy.unknown_verbs == UnknownVerbs::Refuse {
             return self.bad_command(canned::BAD_COMMAND, now);
         }
@@ -280,4 +282,9 @@ fn first_word(arg: &[u8]) -> &[u8] {
 
 fn listed(verbs: &[String], name: &[u8]) -> bool {
     verbs.iter().any(|verb| name.eq_ignore_ascii_case(verb.as_bytes()))
+/// MODE B and MODE C, as leniently as servers read them (P52).
+fn is_block_or_compressed(arg: &[u8]) -> bool {
+    matches!(arg.trim_ascii_start(), [b'B' | b'b' | b'C' | b'c', ..])
+}
+
 }

@@ -14,6 +14,7 @@ use super::policy::DataCommand;
 use crate::ftp::addr::{HostPort, replace_address, scan_epsv_reply};
 use crate::ftp::canned;
 use crate::ftp::command::Verb;
+use crate::ftp::feat;
 use crate::ftp::reply::{Part, ReplyCode, ReplyLine};
 
 impl Machine {
@@ -177,16 +178,15 @@ impl Machine {
         let Kind::Feat(editor) = &mut pending.kind else { return };
         let offered = |deny: &[String], line: &str| !deny.iter().any(|d| d == line);
         let missing = editor.missing();
-        let ours = missing.into_iter().filter(|line| offered(&self.policy.deny, line));
+        let ours =
+            missing.into_iter().filter(|line| !is_denied(&self.policy.deny, line.as_bytes()));
         let unknown = matches!(reply.code.get(), 500 | 502);
         let bytes = match reply.part {
             Part::Only if unknown || reply.code.is_positive() => canned::feat(ours),
             Part::Last if unknown => canned::feat(ours),
             Part::First | Part::Inner if unknown => return,
             Part::Inner => {
-                if !editor.keep(reply.text)
-                    || !self.policy.deny.is_empty() && self.feature_denied(reply.text)
-                {
+                if !editor.keep(reply.text) || is_denied(&self.policy.deny, reply.text) {
                     return;
                 }
                 return self.pass(reply);
@@ -201,11 +201,6 @@ impl Machine {
         if last {
             self.pass(reply);
         }
-    }
-
-    fn feature_denied(&self, line: &[u8]) -> bool {
-        let name = line.trim_ascii().split(|b| *b == b' ').next().unwrap_or_default();
-        self.policy.deny.iter().any(|denied| name.eq_ignore_ascii_case(denied.as_bytes()))
     }
 
     // --- our own PASV, EPSV, PORT, EPRT ---
@@ -352,4 +347,9 @@ impl Machine {
             *line = hidden;
         }
     }
+}
+
+/// Whether a line of FEAT names a command that the configuration denies.
+fn is_denied(deny: &[String], line: &[u8]) -> bool {
+    deny.iter().any(|denied| feat::name(line).eq_ignore_ascii_case(denied.as_bytes()))
 }
