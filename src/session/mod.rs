@@ -27,6 +27,7 @@ pub mod machine;
 mod output;
 mod pending;
 pub mod policy;
+mod queue;
 mod replies;
 pub(crate) mod rooms;
 mod transfer;

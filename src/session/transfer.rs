@@ -71,9 +71,13 @@ pub(super) struct Running {
     path: Vec<u8>,
     direction: Direction,
     started: bool,
+    /// The data plane was told to stop; it is not told anything after that.
+    stopped: bool,
     report: Option<TransferReport>,
     /// The server's final reply, held until the data plane has reported (P48).
     held: Vec<u8>,
+    /// Its reply to ABOR, which comes after that.
+    held_abor: Vec<u8>,
     server_code: Option<u16>,
 }
 
@@ -86,6 +90,11 @@ impl Grant {
     /// Whether a transfer runs that has not reported yet.
     pub(super) fn is_moving(&self) -> bool {
         matches!(self, Self::Running(running) if running.report.is_none())
+    }
+
+    /// Whether a transfer runs of which the server has said that it began (P17).
+    pub(super) fn has_started(&self) -> bool {
+        matches!(self, Self::Running(running) if running.started)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -286,13 +295,19 @@ impl Machine {
         }
     }
 
-    /// Keeps a line of the final reply until the data plane has reported.
-    pub(super) fn hold_line(&mut self, line: &[u8], last: bool) {
-        if let Grant::Running(running) = &mut self.grant {
-            if last || running.held.len() + line.len() <= MAX_HELD_REPLY {
-                running.held.extend_from_slice(line);
-            }
+    /// Keeps a line of the final reply, or of the reply to ABOR, until the data plane has reported.
+    pub(super) fn hold_line(&mut self, line: &[u8], last: bool, abor: bool) {
+        let Grant::Running(running) = &mut self.grant else { return };
+        let held = if abor { &mut running.held_abor } else { &mut running.held };
+        if last || held.len() + line.len() <= MAX_HELD_REPLY {
+            held.extend_from_slice(line);
         }
+    }
+
+    /// Whether the server has confirmed or refused a transfer whose data still move (D6).
+    pub(super) fn is_draining_data(&self) -> bool {
+        self.grant.is_moving()
+            && matches!(&self.grant, Grant::Running(running) if running.server_code.is_some())
     }
 
     /// The modes of the grant being asked for.
@@ -326,8 +341,10 @@ impl Machine {
             path: command.arg.to_vec(),
             direction,
             started: false,
+            stopped: false,
             report: None,
             held: Vec::new(),
+            held_abor: Vec::new(),
             server_code: None,
         }));
         self.say(Side::Upstream, command.to_line());
@@ -343,10 +360,19 @@ impl Machine {
         let first = !std::mem::replace(&mut running.started, true);
         if running.report.is_none() {
             // From here on the data plane bounds the wait.
+            let stopped = running.stopped;
             self.bound_transfer_wait(None);
-            if first {
+            if first && !stopped {
                 self.advance(Stage::Started(direction));
             }
+        }
+    }
+
+    /// Cuts the data connection of a transfer that runs: any state → D7.
+    pub(super) fn stop_transfer(&mut self) {
+        let Grant::Running(running) = &mut self.grant else { return };
+        if running.report.is_none() && !std::mem::replace(&mut running.stopped, true) {
+            self.advance(Stage::Failed);
         }
     }
 
@@ -358,10 +384,10 @@ impl Machine {
         if running.report.is_some() {
             return self.resolve(now);
         }
-        if (200..300).contains(&code) {
+        if !(200..300).contains(&code) {
+            self.stop_transfer();
+        } else if !running.stopped {
             self.advance(Stage::Finished(direction));
-        } else {
-            self.advance(Stage::Failed);
         }
     }
 
@@ -419,8 +445,8 @@ impl Machine {
             _ => None,
         };
         match reply {
-            Some(line) => self.say(Side::Downstream, line),
-            None => self.say(Side::Downstream, std::mem::take(&mut running.held)),
+            Some(line) => self.answer(line),
+            None => self.answer(std::mem::take(&mut running.held)),
         }
         let client_code = reply.map_or(code, canned::code);
         self.finish(*running, client_code, now);
@@ -441,7 +467,7 @@ impl Machine {
                 canned::NOT_CONFIRMED
             }
         };
-        self.say(Side::Downstream, line);
+        self.answer(line);
         if running.report.is_none() {
             self.act(Action::CloseTransfer);
         }
@@ -456,9 +482,13 @@ impl Machine {
         }
     }
 
-    fn finish(&mut self, running: Running, client_code: u16, now: Instant) {
+    fn finish(&mut self, mut running: Running, client_code: u16, now: Instant) {
         self.last_activity = now;
+        let abor = std::mem::take(&mut running.held_abor);
         self.record(running, client_code);
+        if !abor.is_empty() {
+            self.answer(abor);
+        }
     }
 
     fn record(&mut self, running: Running, client_code: u16) {
