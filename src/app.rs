@@ -309,7 +309,5 @@ fn worker(
             () = stop.kill.cancelled() => {}
         }
     };
-    thread::Builder::new()
-        .name(format!("worker-{number}"))
-        .spawn(move || runtime.block_on(serve))
+    thread::Builder::new().name(format!("worker-{number}")).spawn(move || runtime.block_on(serve))
 }

@@ -93,8 +93,7 @@ impl Report {
 
     fn data_ports(&mut self, listener: &ListenerConfig) {
         let local = listener.bind.first().map(SocketAddr::ip);
-        let sides =
-            [("client", &listener.data.downstream), ("server", &listener.data.upstream)];
+        let sides = [("client", &listener.data.downstream), ("server", &listener.data.upstream)];
         for (side, options) in sides {
             let bind = options.bind.or(local).unwrap_or(IpAddr::from([0, 0, 0, 0]));
             self.range(&listener.name, side, options, bind);

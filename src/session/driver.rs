@@ -377,7 +377,8 @@ impl Driver {
         let _ = tokio::time::timeout(LAST_WORDS, words).await;
         let _ = socket::shutdown_write(&self.client);
         // What is left unread would turn the end into a reset and eat the last words.
-        SCRATCH.with_borrow_mut(|scratch| while self.client.try_read(scratch).is_ok_and(|n| n > 0) {});
+        SCRATCH
+            .with_borrow_mut(|scratch| while self.client.try_read(scratch).is_ok_and(|n| n > 0) {});
         let reason = self.closing.unwrap_or(CloseReason::ClientGone);
         self.info.closed(reason.label());
     }
