@@ -131,13 +131,10 @@ impl App {
             }
         }
         tracing::info!("ready");
-        let doors = self.doors;
         let ended = tokio::task::spawn_blocking(move || {
-            threads.into_iter().for_each(|thread| drop(thread.join()));
+            threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
         });
-        stop.started().await;
-        let _ = ended.await;
-        doors.iter().map(|door| door.registry.sessions()).sum()
+        ended.await.unwrap_or_default()
     }
 
     /// Says what the operator has to know: where it listens, what it tells whom and by which
@@ -145,6 +142,7 @@ impl App {
     fn announce(&self) {
         for (door, (addresses, options)) in self.doors.iter().zip(self.by_door()) {
             let (rooms, name) = (&door.rooms, &*door.rooms.name);
+            let ports = control_ports(&addresses);
             for address in addresses {
                 tracing::info!(listener = name, %address, "listening");
                 for line in rooms.advertiser.describe(address.ip()) {
@@ -159,7 +157,7 @@ impl App {
             tracing::info!(
                 listener = name,
                 "open in the firewall, for clients: {} and data ports {}/tcp",
-                control_ports(&self.addresses),
+                ports,
                 options.range
             );
         }
@@ -285,12 +283,13 @@ fn control_ports(addresses: &[SocketAddr]) -> String {
     ports.join(", ")
 }
 
-/// A thread with a runtime of its own, and the sessions that come in through its sockets.
+/// A thread with a runtime of its own, and the sessions that come in through its sockets. Ends
+/// with the number of those it had to cut off.
 fn worker(
     number: usize,
     sockets: Vec<(TcpListener, Arc<Door>)>,
     stop: Stop,
-) -> io::Result<JoinHandle<()>> {
+) -> io::Result<JoinHandle<usize>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let serve = async move {
         let sessions = TaskTracker::new();
@@ -308,6 +307,7 @@ fn worker(
             () = sessions.wait() => {}
             () = stop.kill.cancelled() => {}
         }
+        sessions.len()
     };
     thread::Builder::new().name(format!("worker-{number}")).spawn(move || runtime.block_on(serve))
 }

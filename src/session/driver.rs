@@ -388,7 +388,7 @@ impl Driver {
 
     // --- end ---
 
-    /// Says the last words, within bounds, and leaves the record of the session.
+    /// Says the last words, within bounds.
     async fn finish(mut self) {
         self.transfer = None;
         self.leases = [None, None];
@@ -402,9 +402,15 @@ impl Driver {
         // What is left unread would turn the end into a reset and eat the last words.
         SCRATCH
             .with_borrow_mut(|scratch| while self.client.try_read(scratch).is_ok_and(|n| n > 0) {});
-        let reason = self.closing.unwrap_or(CloseReason::ClientGone);
+    }
+}
+
+/// The record of the session is written on every way out, the hard stop included.
+impl Drop for Driver {
+    fn drop(&mut self) {
         self.info.user = self.machine.user().to_vec();
-        self.info.closed(reason.label());
+        let reason = self.closing.map_or("cut-off", CloseReason::label);
+        self.info.closed(reason);
     }
 }
 

@@ -10,6 +10,7 @@ fn ip(text: &str) -> IpAddr {
 #[test]
 fn every_group_of_clients_has_its_line() {
     let advertiser = Advertiser::new(AdvertiseOptions {
+        lan: Some(true),
         rules: vec![
             Rule { clients: "10.8.0.0/16".parse().unwrap(), address: Source::Local },
             Rule {
@@ -64,6 +65,7 @@ fn silent_sources_and_inner_addresses_are_told() {
     assert_eq!(lines[1], "other clients get 425: no valid address is known yet");
 
     let inner: Arc<Advertiser> = Advertiser::new(AdvertiseOptions {
+        lan: Some(true),
         address: Some(Source::Literal(ip("10.0.0.9"))),
         ..AdvertiseOptions::default()
     });
