@@ -24,7 +24,7 @@ use crate::limits;
 use crate::listener::Door;
 use crate::net::socket;
 use crate::registry::Registry;
-use crate::session::rooms::Rooms;
+use crate::session::driver::rooms::Rooms;
 use crate::telemetry::xferlog::Xferlog;
 use crate::upstream::Upstream;
 

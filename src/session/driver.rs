@@ -3,6 +3,9 @@
 //! Three steps and no decisions: [`Driver::poll_input`] waits, `Machine::handle` decides,
 //! [`Driver::perform`] acts. The session is one task; everything it owns goes with it.
 
+mod output;
+pub(crate) mod rooms;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -19,8 +22,6 @@ use super::event::{
     Action, CloseReason, Event, Leg, ListenError, Side, TransferPlan, TransferReport,
 };
 use super::machine::Machine;
-use super::output::Output;
-use super::rooms::Rooms;
 use crate::data::ports::{LeaseError, PortLease};
 use crate::data::throttle::Throttle;
 use crate::data::transfer::{LegSource, Transfer};
@@ -28,6 +29,8 @@ use crate::net::socket;
 use crate::registry::SessionPermit;
 use crate::telemetry::audit::SessionInfo;
 use crate::upstream::UpstreamError;
+use output::Output;
+use rooms::Rooms;
 
 /// Bytes read from a control connection at once; the buffer belongs to the worker.
 const READ_CHUNK: usize = 16 << 10;

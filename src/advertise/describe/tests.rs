@@ -54,6 +54,7 @@ fn the_fallback_warning_holds_the_line_to_add_and_comes_once() {
 #[test]
 fn silent_sources_and_inner_addresses_are_told() {
     let silent = Advertiser::new(AdvertiseOptions {
+        lan: Some(true),
         address: Some(Source::Name("ftp.example".into())),
         file: Some("/no/such/file".into()),
         ..AdvertiseOptions::default()
