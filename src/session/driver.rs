@@ -170,12 +170,19 @@ impl Driver {
         }
         let Some(stream) = self.stream(side) else { return Poll::Pending };
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = tokio::io::ReadBuf::new(scratch);
-            let read = tokio::io::AsyncRead::poll_read(Pin::new(stream), cx, &mut buffer);
-            read.map(|result| match (result, buffer.filled().len()) {
-                (Ok(()), 1..) => Input::Read(side, buffer.filled().len()),
-                _ => Input::Eof(side),
-            })
+            // Not AsyncRead: it takes a short read for an empty socket, but a read also ends at
+            // the urgent mark of a Synch, with ABOR behind it (P29).
+            loop {
+                let read = match std::task::ready!(stream.poll_read_ready(cx)) {
+                    Ok(()) => stream.try_read(scratch),
+                    Err(error) => Err(error),
+                };
+                return Poll::Ready(match read {
+                    Ok(read @ 1..) => Input::Read(side, read),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                    Ok(0) | Err(_) => Input::Eof(side),
+                });
+            }
         })
     }
 
