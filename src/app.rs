@@ -249,15 +249,31 @@ fn bind(listener: &ListenerConfig, workers: usize) -> Result<Vec<Vec<TcpListener
         }
         Ok(set)
     };
-    let bind_all = |address| {
-        bind_all(address).map_err(|source| BuildError::Listen {
-            listener: listener.name.clone(),
-            address: *address,
-            remedy: remedy(&source),
-            source,
-        })
-    };
-    listener.bind.iter().map(bind_all).collect()
+    let mut sets = Vec::new();
+    for address in &listener.bind {
+        match bind_all(address) {
+            Ok(set) => sets.push(set),
+            Err(error) if is_missing_ipv6(address, &error) && listener.bind.len() > 1 => {
+                let listener = &*listener.name;
+                tracing::warn!(listener, "this machine has no IPv6: {address} is left out");
+            }
+            Err(source) => {
+                let (listener, address) = (listener.name.clone(), *address);
+                let remedy = remedy(&source);
+                return Err(BuildError::Listen { listener, address, source, remedy });
+            }
+        }
+    }
+    Ok(sets)
+}
+
+/// `[::]` beside another address means "and IPv6, if there is any".
+fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
+    let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    address.is_ipv6()
+        && address.ip().is_unspecified()
+        && (error.raw_os_error() == Some(unsupported)
+            || error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
 fn remedy(error: &io::Error) -> &'static str {
