@@ -157,3 +157,6 @@ async fn at(deadline: Option<(Instant, Due)>) -> Due {
     tokio::time::sleep_until(at).await;
     due
 }
+
+#[cfg(test)]
+mod tests;

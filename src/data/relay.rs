@@ -11,6 +11,7 @@ use super::options::DataOptions;
 use super::pump::Pump;
 use super::throttle::Throttle;
 use super::transfer::Progress;
+use crate::net::socket;
 use crate::session::event::{Direction, Fault, Outcome, Side};
 
 /// The two connections of a transfer, and what their relay needs to know.
@@ -26,21 +27,18 @@ impl Relay<'_> {
     /// Relays until the outcome is certain and tells it to `report`. What was delivered lingers
     /// for `T_close` after that: a peer may close late, and is read until then (P48).
     pub(super) async fn run(
-        mut self,
+        self,
         progress: &mut watch::Receiver<Progress>,
         report: impl FnOnce(Outcome),
     ) {
         let Self { meter, options, throttle, .. } = self;
-        let (client, client_ends_well) = self.client.parts();
-        let (server, server_ends_well) = self.server.parts();
-        let (from_client, to_client) = client.split();
-        let (from_server, to_server) = server.split();
+        let (client, server) = (&self.client.stream, &self.server.stream);
         let pump = |from, to, into| {
             let limits = throttle.towards(into);
             Pump { from, to, into, meter, limits, pipe: options.pipe }.run()
         };
-        let mut down = pin!(pump(from_server, to_client, Side::Downstream));
-        let mut up = pin!(pump(from_client, to_server, Side::Upstream));
+        let mut down = pin!(pump(server, client, Side::Downstream));
+        let mut up = pin!(pump(client, server, Side::Upstream));
         let mut verdict = Verdict::new(*progress.borrow_and_update(), meter, options);
         let outcome = loop {
             let decided = tokio::select! {
@@ -58,8 +56,9 @@ impl Relay<'_> {
                 break outcome;
             }
         };
-        let plain = outcome == Outcome::Delivered || verdict.stopped_early;
-        (*client_ends_well, *server_ends_well) = (plain, plain);
+        if outcome == Outcome::Delivered || verdict.stopped_early {
+            [client, server].into_iter().for_each(socket::close_plainly);
+        }
         report(outcome);
         if outcome == Outcome::Delivered {
             let rest = async {
