@@ -85,11 +85,9 @@ impl Pump<'_> {
 
     /// One read, and all of it written.
     async fn copy(&self, limit: usize) -> Result<Step, Side> {
-        let once =
-            |buffer: &mut Vec<u8>| self.copy_once(buffer.get_mut(..limit).unwrap_or_default());
-        let Some((step, rest)) = WORKER_BUFFER.with_borrow_mut(once)? else {
-            return Ok(Step::More);
-        };
+        let (step, rest) = WORKER_BUFFER.with_borrow_mut(|buffer| {
+            self.copy_once(buffer.get_mut(..limit).unwrap_or_default())
+        })?;
         let mut rest = &*rest;
         while !rest.is_empty() {
             self.writable().await?;
@@ -98,14 +96,15 @@ impl Pump<'_> {
         Ok(step)
     }
 
-    /// One read and as many writes as go at once, and what is left then; `None`: there was
-    /// nothing to read.
-    fn copy_once(&self, buffer: &mut [u8]) -> Result<Option<(Step, Box<[u8]>)>, Side> {
+    /// One read and as many writes as go at once, and what is left then.
+    fn copy_once(&self, buffer: &mut [u8]) -> Result<(Step, Box<[u8]>), Side> {
         let read = read(self.from, buffer);
-        let Some(read) = self.unbroken(self.into.other(), read)? else { return Ok(None) };
+        let Some(read) = self.unbroken(self.into.other(), read)? else {
+            return Ok((Step::More, Box::default()));
+        };
         let mut rest = buffer.get(..read).unwrap_or_default();
         while !rest.is_empty() && self.write(&mut rest)? {}
-        Ok(Some((if read == 0 { Step::End } else { Step::More }, rest.into())))
+        Ok((if read == 0 { Step::End } else { Step::More }, rest.into()))
     }
 
     /// Writes some of `bytes` and takes it off; `false`: nothing goes for now.

@@ -1,5 +1,6 @@
 //! Both directions of a data connection, until it is delivered, broken, stalled or stopped.
 
+use std::cell::Cell;
 use std::pin::pin;
 
 use tokio::sync::watch;
@@ -13,6 +14,14 @@ use super::throttle::Throttle;
 use super::transfer::Progress;
 use crate::net::socket;
 use crate::session::event::{Direction, Fault, Outcome, Side};
+
+/// Transfers of a worker that linger at once. Clients that never close must not use up its
+/// descriptors (S24): beyond that the kernel has the rest to itself.
+const MAX_LINGERING: usize = 256;
+
+thread_local! {
+    static LINGERING: Cell<usize> = const { Cell::new(0) };
+}
 
 /// The two connections of a transfer, and what their relay needs to know.
 pub(super) struct Relay<'a> {
@@ -60,7 +69,7 @@ impl Relay<'_> {
             [client, server].into_iter().for_each(socket::close_plainly);
         }
         report(outcome);
-        if outcome == Outcome::Delivered {
+        if let (Outcome::Delivered, Some(_place)) = (outcome, Lingering::enter()) {
             let rest = async {
                 if !meter.has_ended(Side::Downstream) {
                     let _ = down.await;
@@ -71,6 +80,22 @@ impl Relay<'_> {
             };
             let _ = timeout(options.close, rest).await;
         }
+    }
+}
+
+/// A place among those of this worker that linger.
+struct Lingering;
+
+impl Lingering {
+    fn enter() -> Option<Self> {
+        let count = LINGERING.get();
+        (count < MAX_LINGERING).then(|| LINGERING.set(count + 1)).map(|()| Self)
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let _ = LINGERING.try_with(|count| count.set(count.get().saturating_sub(1)));
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -30,7 +30,6 @@ pub(crate) fn listen_control(
     reuse_port: bool,
 ) -> io::Result<std::net::TcpListener> {
     let socket = listener(addr)?;
-    #[cfg(unix)]
     socket.set_reuse_port(reuse_port)?;
     socket.bind(&addr.into())?;
     socket.listen(CONTROL_BACKLOG)?;
@@ -53,7 +52,11 @@ pub(crate) fn listen_data(addr: SocketAddr) -> io::Result<std::net::TcpListener>
 }
 
 fn listener(addr: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    #[cfg(target_os = "linux")]
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking(), None)?;
+    #[cfg(not(target_os = "linux"))]
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    #[cfg(not(target_os = "linux"))]
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     if addr.is_ipv6() {
@@ -140,7 +143,7 @@ pub(crate) fn tune_control(stream: &TcpStream, keepalive: Duration) -> io::Resul
     socket.set_out_of_band_inline(true)?;
     let interval = (keepalive / KEEPALIVE_PROBES).max(Duration::from_secs(1));
     let probes = TcpKeepalive::new().with_time(keepalive).with_interval(interval);
-    #[cfg(not(any(target_os = "openbsd", target_os = "windows")))]
+    #[cfg(not(target_os = "openbsd"))]
     let probes = probes.with_retries(KEEPALIVE_PROBES);
     socket.set_tcp_keepalive(&probes)
 }
@@ -173,3 +176,6 @@ pub(crate) fn descriptor_limit() -> io::Result<u64> {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     Ok(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests;
