@@ -122,13 +122,15 @@ impl Pump<'_> {
     /// A burst through the pipe: until the source has no more for now, or others want a turn. The
     /// pipe is not held while the source is silent.
     async fn splice(&self, mut pipe: Pipe, mut allowed: usize) -> Result<Step, Side> {
-        let mut step = Step::More;
         for _ in 0..ROUNDS {
             let filled = pipe.fill(self.from, allowed);
-            let Some(filled) = self.unbroken(self.into.other(), filled)? else { break };
+            let Some(filled) = self.unbroken(self.into.other(), filled)? else {
+                pipe.give_back();
+                return Ok(Step::More);
+            };
             if filled == 0 {
-                step = Step::End;
-                break;
+                pipe.give_back();
+                return Ok(Step::End);
             }
             while !pipe.is_empty() {
                 match self.unbroken(self.into, pipe.drain(self.to))? {
@@ -142,7 +144,8 @@ impl Pump<'_> {
             }
         }
         pipe.give_back();
-        Ok(step)
+        tokio::task::yield_now().await;
+        Ok(Step::More)
     }
 
     async fn writable(&self) -> Result<(), Side> {

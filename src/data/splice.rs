@@ -136,6 +136,9 @@ impl Pipe {
         let written = to.try_io(Interest::WRITABLE, || {
             Ok(splice(&self.read, None, to, None, self.held, flags())?)
         })?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
         self.held = self.held.saturating_sub(written);
         Ok(written)
     }
