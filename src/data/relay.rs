@@ -189,3 +189,6 @@ impl<'a> Verdict<'a> {
         [sink, source].into_iter().find(|s| self.meter.is_blocked(*s)).unwrap_or(source)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
@@ -18,6 +18,8 @@ use crate::session::event::{Direction, Stage, TransferReport};
 
 /// Long enough never to matter.
 pub(super) const LONG: Duration = Duration::from_secs(60);
+/// Short, for waits that are to pass.
+pub(super) const SHORT: Duration = Duration::from_millis(50);
 
 /// An address nobody else listens on, and `count` ports of it that are free.
 pub(super) fn free_range(count: u16) -> (IpAddr, PortRange) {
@@ -113,4 +115,12 @@ pub(super) async fn read_reset(stream: &mut TcpStream) {
 /// Closes with a reset.
 pub(super) fn reset(stream: TcpStream) {
     stream.set_zero_linger().unwrap();
+}
+
+/// Noise with a period that is prime, so that no block of any buffer is like another.
+pub(super) fn noise(len: usize) -> Vec<u8> {
+    static PERIOD: LazyLock<Vec<u8>> = LazyLock::new(|| rand::random_iter().take(65_521).collect());
+    let mut bytes = PERIOD.repeat(len / PERIOD.len() + 1);
+    bytes.truncate(len);
+    bytes
 }

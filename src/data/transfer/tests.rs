@@ -1,8 +1,8 @@
-//! Transfers whose legs are up: every byte, every end.
+//! Transfers whose legs are up: every byte, and what the handle does to them.
 
 use std::io::ErrorKind;
 use std::num::NonZeroU64;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,22 +11,11 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::data::options::Rates;
 use crate::data::testing::{
-    Joined, connect, joined, listener, one_port, patient, peer, read_all, read_reset, report, reset,
+    Joined, SHORT, connect, joined, listener, noise, one_port, patient, peer, read_all, read_reset,
+    report,
 };
 use crate::session::event::Direction::{Download, Either, Upload};
-use crate::session::event::Fault;
 use crate::session::event::Side::{Downstream, Upstream};
-
-/// Short, for waits that are to pass.
-const SHORT: Duration = Duration::from_millis(50);
-
-/// Noise with a period that is prime, so that no block of any buffer is like another.
-fn noise(len: usize) -> Vec<u8> {
-    static PERIOD: LazyLock<Vec<u8>> = LazyLock::new(|| rand::random_iter().take(65_521).collect());
-    let mut bytes = PERIOD.repeat(len / PERIOD.len() + 1);
-    bytes.truncate(len);
-    bytes
-}
 
 /// Carries `len` bytes that way and checks all that can be known of it.
 async fn carry(len: usize, way: Direction, options: DataOptions, throttle: Throttle) {
@@ -95,165 +84,6 @@ async fn caps_slow_down_but_lose_nothing() {
     carry(1 << 20, Download, patient(), throttle.clone()).await;
     assert!(before.elapsed() > Duration::from_millis(60), "half of it is beyond the burst");
     carry(1 << 20, Upload, DataOptions { pipe: 0, ..patient() }, throttle).await;
-}
-
-#[tokio::test]
-async fn slow_reader_holds_up_the_writer() {
-    let Joined { mut client, mut server, mut transfer } =
-        joined(patient(), Throttle::default(), Download).await;
-    let sent = noise(24 << 20);
-    let expected = sent.clone();
-    let server = tokio::spawn(async move {
-        server.write_all(&sent).await.unwrap();
-    });
-    let mut received = Vec::new();
-    // What fits into buffers and pipe goes; then the writer waits for the reader.
-    client.read_buf(&mut received).await.unwrap();
-    for _ in 0..1000 {
-        tokio::task::yield_now().await;
-    }
-    assert!(!server.is_finished(), "the sender waits while nobody reads");
-    client.read_to_end(&mut received).await.unwrap();
-    assert!(received == expected);
-    assert_eq!(report(&mut transfer).await.downloaded, 24 << 20);
-}
-
-#[tokio::test]
-async fn halves_end_on_their_own_in_either_order() {
-    for client_first in [true, false] {
-        let Joined { mut client, mut server, mut transfer } =
-            joined(patient(), Throttle::default(), Either).await;
-        let (first, second) =
-            if client_first { (&mut client, &mut server) } else { (&mut server, &mut client) };
-        first.write_all(b"question").await.unwrap();
-        first.shutdown().await.unwrap();
-        assert_eq!(read_all(second).await, b"question");
-        second.write_all(b"answer").await.unwrap();
-        second.shutdown().await.unwrap();
-        assert_eq!(read_all(first).await, b"answer");
-        let report = report(&mut transfer).await;
-        assert_eq!(report.outcome, Outcome::Delivered);
-        assert_eq!(report.downloaded + report.uploaded, 14);
-        assert_eq!(report.closed_first, Some(if client_first { Downstream } else { Upstream }));
-    }
-}
-
-#[tokio::test]
-async fn one_half_is_enough_once_the_server_is_done() {
-    let options = DataOptions { close: SHORT, ..patient() };
-    let Joined { mut client, mut server, mut transfer } =
-        joined(options, Throttle::default(), Either).await;
-    server.write_all(b"x").await.unwrap();
-    server.shutdown().await.unwrap();
-    assert_eq!(read_all(&mut client).await, b"x");
-    transfer.advance(Stage::Finished(Either));
-    assert_eq!(report(&mut transfer).await.outcome, Outcome::Delivered);
-}
-
-#[tokio::test]
-async fn the_other_direction_stays_open_during_a_transfer() {
-    // A client that says FIN before it downloads.
-    let Joined { mut client, mut server, mut transfer } =
-        joined(patient(), Throttle::default(), Download).await;
-    client.shutdown().await.unwrap();
-    assert!(read_all(&mut server).await.is_empty());
-    server.write_all(b"data").await.unwrap();
-    drop(server);
-    assert_eq!(read_all(&mut client).await, b"data");
-    assert_eq!(report(&mut transfer).await.outcome, Outcome::Delivered);
-
-    // A server that says FIN before it has the upload.
-    let Joined { mut client, mut server, mut transfer } =
-        joined(patient(), Throttle::default(), Upload).await;
-    server.shutdown().await.unwrap();
-    assert!(read_all(&mut client).await.is_empty());
-    client.write_all(b"data").await.unwrap();
-    drop(client);
-    assert_eq!(read_all(&mut server).await, b"data");
-    let report = report(&mut transfer).await;
-    assert_eq!((report.outcome, report.closed_first), (Outcome::Delivered, Some(Upstream)));
-}
-
-#[tokio::test]
-async fn reset_goes_through_as_a_reset() {
-    for (way, from) in
-        [(Download, Upstream), (Download, Downstream), (Upload, Downstream), (Upload, Upstream)]
-    {
-        for sent in [1, 1000, 300_000] {
-            let Joined { client, server, mut transfer } =
-                joined(patient(), Throttle::default(), way).await;
-            let (mut broken, mut other) =
-                if from == Upstream { (server, client) } else { (client, server) };
-            broken.write_all(&noise(sent)).await.unwrap();
-            other.read_exact(&mut vec![0; sent]).await.unwrap();
-            reset(broken);
-            read_reset(&mut other).await;
-            let report = report(&mut transfer).await;
-            assert_eq!(report.outcome, Outcome::Broken(from, Fault::Reset));
-            assert_eq!(report.closed_first, Some(from));
-            assert_eq!(report.downloaded + report.uploaded, sent as u64);
-        }
-    }
-}
-
-#[tokio::test]
-async fn server_that_closes_early_fails_an_upload() {
-    let Joined { mut client, server, mut transfer } =
-        joined(patient(), Throttle::default(), Upload).await;
-    drop(server);
-    let writing = async {
-        let block = noise(64 << 10);
-        while client.write_all(&block).await.is_ok() {}
-    };
-    let ((), report) = tokio::join!(writing, report(&mut transfer));
-    assert_eq!(report.outcome, Outcome::Broken(Upstream, Fault::Reset));
-    assert_eq!(report.closed_first, Some(Upstream));
-}
-
-#[tokio::test]
-async fn silence_is_a_break() {
-    for (way, silent) in [(Download, Upstream), (Upload, Downstream), (Either, Upstream)] {
-        let options = DataOptions { stall: SHORT, ..patient() };
-        let Joined { mut client, mut server, mut transfer } =
-            joined(options, Throttle::default(), way).await;
-        let report = report(&mut transfer).await;
-        assert_eq!(report.outcome, Outcome::Broken(silent, Fault::Stalled));
-        read_reset(&mut client).await;
-        read_reset(&mut server).await;
-    }
-}
-
-#[tokio::test]
-async fn a_sink_that_takes_nothing_is_the_one_to_blame() {
-    for (way, silent) in [(Download, Downstream), (Upload, Upstream)] {
-        for pipe in [0, 1 << 20] {
-            let options = DataOptions { stall: SHORT, pipe, ..patient() };
-            let Joined { client, server, mut transfer } =
-                joined(options, Throttle::default(), way).await;
-            let (mut source, sink) =
-                if way == Upload { (client, server) } else { (server, client) };
-            let sending = tokio::spawn(async move {
-                let block = noise(64 << 10);
-                while source.write_all(&block).await.is_ok() {}
-            });
-            let report = report(&mut transfer).await;
-            assert_eq!(report.outcome, Outcome::Broken(silent, Fault::Stalled));
-            assert!(report.downloaded + report.uploaded > 0);
-            sending.await.unwrap();
-            drop(sink);
-        }
-    }
-}
-
-#[tokio::test]
-async fn after_the_final_reply_the_shorter_limit_holds() {
-    let options = DataOptions { drain: SHORT, ..patient() };
-    let Joined { mut client, server: _server, mut transfer } =
-        joined(options, Throttle::default(), Download).await;
-    transfer.advance(Stage::Finished(Download));
-    let outcome = report(&mut transfer).await.outcome;
-    assert_eq!(outcome, Outcome::Broken(Upstream, Fault::Stalled));
-    read_reset(&mut client).await;
 }
 
 #[tokio::test]
