@@ -163,27 +163,53 @@ async fn failure_resets_what_has_started() {
     read_reset(&mut server).await;
 }
 
+/// A download that is refused: both ends see a plain end. An upload that is refused: the server
+/// must not see the end of an empty file.
 #[tokio::test]
 async fn failure_before_the_start_closes_plainly() {
+    for (way, plain) in [(Download, true), (Upload, false)] {
+        let (pool, local) = one_port();
+        let lease = pool.lease(local, peer(1)).unwrap();
+        let to = lease.listened();
+        let (listener, upstream) = listener().await;
+        let downstream = LegSource::Accept(lease);
+        let options = Arc::new(patient());
+        let mut transfer = Transfer::start(downstream, upstream, options, Throttle::default());
+        let mut client = connect(to, peer(1)).await;
+        let (mut server, _) = listener.accept().await.unwrap();
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+        transfer.advance(Stage::Requested(way));
+        transfer.advance(Stage::Failed);
+        assert_eq!(report(&mut transfer).await.outcome, Outcome::Stopped);
+        assert!(read_all(&mut client).await.is_empty());
+        if plain {
+            assert!(read_all(&mut server).await.is_empty());
+        } else {
+            read_reset(&mut server).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn failure_before_the_start_resets_what_has_moved() {
     let (pool, local) = one_port();
     let lease = pool.lease(local, peer(1)).unwrap();
     let to = lease.listened();
     let (listener, upstream) = listener().await;
-    let mut transfer = Transfer::start(
-        LegSource::Accept(lease),
-        upstream,
-        Arc::new(patient()),
-        Throttle::default(),
-    );
+    let downstream = LegSource::Accept(lease);
+    let options = Arc::new(patient());
+    let mut transfer = Transfer::start(downstream, upstream, options, Throttle::default());
     let mut client = connect(to, peer(1)).await;
     let (mut server, _) = listener.accept().await.unwrap();
     transfer.advance(Stage::Requested(Download));
-    server.write_all(b"1").await.unwrap();
-    client.read_exact(&mut [0; 1]).await.unwrap();
+    server.write_all(b"half").await.unwrap();
+    client.read_exact(&mut [0; 4]).await.unwrap();
     transfer.advance(Stage::Failed);
     assert_eq!(report(&mut transfer).await.outcome, Outcome::Stopped);
-    assert!(read_all(&mut client).await.is_empty());
-    assert!(read_all(&mut server).await.is_empty());
+    read_reset(&mut client).await;
+    read_reset(&mut server).await;
 }
 
 #[tokio::test]
