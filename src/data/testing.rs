@@ -83,6 +83,8 @@ pub(super) struct Joined {
     pub(super) client: TcpStream,
     pub(super) server: TcpStream,
     pub(super) transfer: Transfer,
+    /// Our end of both legs: nobody else uses this address.
+    pub(super) gateway: IpAddr,
 }
 
 /// Both passive, both legs up, the 1yz seen.
@@ -90,14 +92,15 @@ pub(super) async fn joined(options: DataOptions, throttle: Throttle, way: Direct
     let (pool, local) = one_port();
     let lease = pool.lease(local, peer(1)).unwrap();
     let to = lease.listened();
-    let (listener, upstream) = listener().await;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let upstream = LegSource::Connect { to: listener.local_addr().unwrap(), from: Some(local) };
     let downstream = LegSource::Accept(lease);
     let transfer = Transfer::start(downstream, upstream, Arc::new(options), throttle);
     let client = connect(to, peer(1)).await;
     transfer.advance(Stage::Requested(way));
     let (server, _) = listener.accept().await.unwrap();
     transfer.advance(Stage::Started(way));
-    Joined { client, server, transfer }
+    Joined { client, server, transfer, gateway: local }
 }
 
 /// Reads to the end, which must be a clean one.

@@ -12,7 +12,7 @@ use crate::session::event::Stage;
 
 #[tokio::test]
 async fn slow_reader_holds_up_the_writer() {
-    let Joined { mut client, mut server, mut transfer } =
+    let Joined { mut client, mut server, mut transfer, .. } =
         joined(patient(), Throttle::default(), Download).await;
     let sent = noise(24 << 20);
     let expected = sent.clone();
@@ -34,7 +34,7 @@ async fn slow_reader_holds_up_the_writer() {
 #[tokio::test]
 async fn halves_end_on_their_own_in_either_order() {
     for client_first in [true, false] {
-        let Joined { mut client, mut server, mut transfer } =
+        let Joined { mut client, mut server, mut transfer, .. } =
             joined(patient(), Throttle::default(), Either).await;
         let (first, second) =
             if client_first { (&mut client, &mut server) } else { (&mut server, &mut client) };
@@ -54,7 +54,7 @@ async fn halves_end_on_their_own_in_either_order() {
 #[tokio::test]
 async fn one_half_is_enough_once_the_server_is_done() {
     let options = DataOptions { close: SHORT, ..patient() };
-    let Joined { mut client, mut server, mut transfer } =
+    let Joined { mut client, mut server, mut transfer, .. } =
         joined(options, Throttle::default(), Either).await;
     server.write_all(b"x").await.unwrap();
     server.shutdown().await.unwrap();
@@ -66,7 +66,7 @@ async fn one_half_is_enough_once_the_server_is_done() {
 #[tokio::test]
 async fn the_other_direction_stays_open_during_a_transfer() {
     // A client that says FIN before it downloads.
-    let Joined { mut client, mut server, mut transfer } =
+    let Joined { mut client, mut server, mut transfer, .. } =
         joined(patient(), Throttle::default(), Download).await;
     client.shutdown().await.unwrap();
     assert!(read_all(&mut server).await.is_empty());
@@ -76,7 +76,7 @@ async fn the_other_direction_stays_open_during_a_transfer() {
     assert_eq!(report(&mut transfer).await.outcome, Outcome::Delivered);
 
     // A server that says FIN before it has the upload.
-    let Joined { mut client, mut server, mut transfer } =
+    let Joined { mut client, mut server, mut transfer, .. } =
         joined(patient(), Throttle::default(), Upload).await;
     server.shutdown().await.unwrap();
     assert!(read_all(&mut client).await.is_empty());
@@ -93,7 +93,7 @@ async fn reset_goes_through_as_a_reset() {
         [(Download, Upstream), (Download, Downstream), (Upload, Downstream), (Upload, Upstream)]
     {
         for sent in [1, 1000, 300_000] {
-            let Joined { client, server, mut transfer } =
+            let Joined { client, server, mut transfer, .. } =
                 joined(patient(), Throttle::default(), way).await;
             let (mut broken, mut other) =
                 if from == Upstream { (server, client) } else { (client, server) };
@@ -111,7 +111,7 @@ async fn reset_goes_through_as_a_reset() {
 
 #[tokio::test]
 async fn server_that_closes_early_fails_an_upload() {
-    let Joined { mut client, server, mut transfer } =
+    let Joined { mut client, server, mut transfer, .. } =
         joined(patient(), Throttle::default(), Upload).await;
     drop(server);
     let writing = async {
@@ -127,7 +127,7 @@ async fn server_that_closes_early_fails_an_upload() {
 async fn silence_is_a_break() {
     for (way, silent) in [(Download, Upstream), (Upload, Downstream), (Either, Upstream)] {
         let options = DataOptions { stall: SHORT, ..patient() };
-        let Joined { mut client, mut server, mut transfer } =
+        let Joined { mut client, mut server, mut transfer, .. } =
             joined(options, Throttle::default(), way).await;
         let report = report(&mut transfer).await;
         assert_eq!(report.outcome, Outcome::Broken(silent, Fault::Stalled));
@@ -141,7 +141,7 @@ async fn a_sink_that_takes_nothing_is_the_one_to_blame() {
     for (way, silent) in [(Download, Downstream), (Upload, Upstream)] {
         for pipe in [0, 1 << 20] {
             let options = DataOptions { stall: SHORT, pipe, ..patient() };
-            let Joined { client, server, mut transfer } =
+            let Joined { client, server, mut transfer, .. } =
                 joined(options, Throttle::default(), way).await;
             let (mut source, sink) =
                 if way == Upload { (client, server) } else { (server, client) };
@@ -161,7 +161,7 @@ async fn a_sink_that_takes_nothing_is_the_one_to_blame() {
 #[tokio::test]
 async fn after_the_final_reply_the_shorter_limit_holds() {
     let options = DataOptions { drain: SHORT, ..patient() };
-    let Joined { mut client, server: _server, mut transfer } =
+    let Joined { mut client, server: _server, mut transfer, .. } =
         joined(options, Throttle::default(), Download).await;
     transfer.advance(Stage::Finished(Download));
     let outcome = report(&mut transfer).await.outcome;

@@ -1,12 +1,13 @@
 //! Transfers whose legs are up: every byte, and what the handle does to them.
 
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 
 use super::*;
 use crate::data::options::Rates;
@@ -19,7 +20,7 @@ use crate::session::event::Side::{Downstream, Upstream};
 
 /// Carries `len` bytes that way and checks all that can be known of it.
 async fn carry(len: usize, way: Direction, options: DataOptions, throttle: Throttle) {
-    let Joined { client, server, mut transfer } = joined(options, throttle, way).await;
+    let Joined { client, server, mut transfer, .. } = joined(options, throttle, way).await;
     let (client_at, server_at) = (client.local_addr().unwrap(), server.local_addr().unwrap());
     let (mut source, mut sink) = if way == Upload { (client, server) } else { (server, client) };
     let sent = noise(len);
@@ -88,7 +89,7 @@ async fn caps_slow_down_but_lose_nothing() {
 
 #[tokio::test]
 async fn delivered_is_told_before_the_client_closes() {
-    let Joined { mut client, mut server, mut transfer } =
+    let Joined { mut client, mut server, mut transfer, .. } =
         joined(patient(), Throttle::default(), Download).await;
     let sent = noise(3 << 20);
     let (head, sending) = tokio::join!(
@@ -112,7 +113,7 @@ async fn delivered_is_told_before_the_client_closes() {
 
 #[tokio::test]
 async fn delivered_is_told_before_the_server_closes() {
-    let Joined { mut client, mut server, mut transfer } =
+    let Joined { mut client, mut server, mut transfer, .. } =
         joined(patient(), Throttle::default(), Upload).await;
     client.write_all(b"all of it").await.unwrap();
     client.shutdown().await.unwrap();
@@ -123,7 +124,7 @@ async fn delivered_is_told_before_the_server_closes() {
 
 #[tokio::test]
 async fn a_report_nobody_took_is_no_reason_to_reset() {
-    let Joined { mut client, server, transfer } =
+    let Joined { mut client, server, transfer, .. } =
         joined(patient(), Throttle::default(), Download).await;
     drop(server);
     assert!(read_all(&mut client).await.is_empty());
@@ -135,7 +136,7 @@ async fn a_report_nobody_took_is_no_reason_to_reset() {
 #[tokio::test]
 async fn a_client_that_never_closes_is_left_after_a_while() {
     let options = DataOptions { close: SHORT, ..patient() };
-    let Joined { mut client, server, mut transfer } =
+    let Joined { mut client, server, mut transfer, .. } =
         joined(options, Throttle::default(), Download).await;
     drop(server);
     assert!(read_all(&mut client).await.is_empty());
@@ -152,7 +153,7 @@ async fn a_client_that_never_closes_is_left_after_a_while() {
 
 #[tokio::test]
 async fn failure_resets_what_has_started() {
-    let Joined { mut client, mut server, mut transfer } =
+    let Joined { mut client, mut server, mut transfer, .. } =
         joined(patient(), Throttle::default(), Upload).await;
     client.write_all(b"half").await.unwrap();
     server.read_exact(&mut [0; 4]).await.unwrap();
@@ -214,7 +215,7 @@ async fn failure_before_the_start_resets_what_has_moved() {
 
 #[tokio::test]
 async fn dropping_it_resets_both() {
-    let Joined { mut client, mut server, transfer } =
+    let Joined { mut client, mut server, transfer, .. } =
         joined(patient(), Throttle::default(), Download).await;
     server.write_all(b"half").await.unwrap();
     client.read_exact(&mut [0; 4]).await.unwrap();
@@ -223,67 +224,56 @@ async fn dropping_it_resets_both() {
     read_reset(&mut server).await;
 }
 
-/// Runs in a process of its own, where nobody else opens descriptors.
-#[test]
-fn nothing_leaks_however_it_ends() {
-    const ALONE: &str = "FTPGATE_TEST_ALONE";
-    if std::env::var_os(ALONE).is_none() {
-        let name = "data::transfer::tests::nothing_leaks_however_it_ends";
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--test-threads=1", "--nocapture"])
-            .env(ALONE, "1")
-            .output()
-            .unwrap();
-        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
-        return;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        // The pool of pipes may stay: it is filled first.
-        end_in_every_way().await;
-        let before = descriptors();
-        for _ in 0..20 {
-            end_in_every_way().await;
-        }
-        assert_eq!(descriptors(), before);
-    });
-}
-
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-/// A dozen transfers, each left in another state; returns when all their tasks are gone.
-async fn end_in_every_way() {
-    for (way, sent) in [Download, Upload, Either].into_iter().flat_map(|w| [(w, 10), (w, 1 << 20)])
-    {
-        for ending in 0..4 {
-            let options = DataOptions { close: Duration::from_millis(1), ..patient() };
-            let Joined { client, server, mut transfer } =
-                joined(options, Throttle::default(), way).await;
-            let (mut source, mut sink): (TcpStream, _) =
-                if way == Upload { (client, server) } else { (server, client) };
-            let bytes = noise(sent);
-            let (sending, receiving) =
-                tokio::join!(source.write_all(&bytes), async { sink.read(&mut [0; 10]).await });
-            assert!(sending.is_ok() && receiving.is_ok());
-            match ending {
-                0 => drop(transfer),
-                1 => drop((source, sink, transfer)),
-                2 => {
-                    transfer.advance(Stage::Failed);
-                    report(&mut transfer).await;
+#[tokio::test]
+async fn nothing_is_left_however_it_ends() {
+    for way in [Download, Upload, Either] {
+        for sent in [10, 1 << 20] {
+            for ending in 0..4 {
+                let gateway = end_it(way, sent, ending).await;
+                while Handle::current().metrics().num_alive_tasks() > 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                _ => {
-                    transfer.advance(Stage::Finished(way));
-                    drop(source);
-                    let mut rest = Vec::new();
-                    tokio::join!(report(&mut transfer), sink.read_to_end(&mut rest)).1.unwrap();
-                }
-            }
-            while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                assert_eq!(open_sockets(gateway), 0, "{way:?} of {sent} bytes, ending {ending}");
             }
         }
     }
+}
+
+/// A transfer that comes as far as `sent` bytes and then ends in one of four ways.
+async fn end_it(way: Direction, sent: usize, ending: u8) -> IpAddr {
+    let options = DataOptions { close: Duration::from_millis(1), ..patient() };
+    let Joined { client, server, mut transfer, gateway } =
+        joined(options, Throttle::default(), way).await;
+    let (mut source, mut sink) = if way == Upload { (client, server) } else { (server, client) };
+    let bytes = noise(sent);
+    let mut head = [0; 10];
+    let (sending, receiving) = tokio::join!(source.write_all(&bytes), sink.read_exact(&mut head));
+    assert!(sending.is_ok() && receiving.is_ok());
+    assert!(open_sockets(gateway) > 0);
+    match ending {
+        0 => drop(transfer),
+        1 => drop((source, sink, transfer)),
+        2 => {
+            transfer.advance(Stage::Failed);
+            report(&mut transfer).await;
+        }
+        _ => {
+            transfer.advance(Stage::Finished(way));
+            drop(source);
+            tokio::join!(report(&mut transfer), read_all(&mut sink));
+        }
+    }
+    gateway
+}
+
+/// Sockets on that local address that a descriptor still refers to.
+fn open_sockets(local: IpAddr) -> usize {
+    let IpAddr::V4(local) = local else { panic!("an IPv4 address") };
+    let local = format!("{:08X}:", u32::from_ne_bytes(local.octets()));
+    let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    let is_open = |line: &&str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        fields[1].starts_with(&local) && fields[9] != "0"
+    };
+    table.lines().skip(1).filter(is_open).count()
 }
