@@ -1,5 +1,6 @@
 //! Both directions of a data connection, until it is delivered, broken, stalled or stopped.
 
+use std::cell::Cell;
 use std::pin::pin;
 
 use tokio::sync::watch;
@@ -11,7 +12,16 @@ use super::options::DataOptions;
 use super::pump::Pump;
 use super::throttle::Throttle;
 use super::transfer::Progress;
+use crate::net::socket;
 use crate::session::event::{Direction, Fault, Outcome, Side};
+
+/// Transfers of a worker that linger at once. Clients that never close must not use up its
+/// descriptors (S24): beyond that the kernel has the rest to itself.
+const MAX_LINGERING: usize = 256;
+
+thread_local! {
+    static LINGERING: Cell<usize> = const { Cell::new(0) };
+}
 
 /// The two connections of a transfer, and what their relay needs to know.
 pub(super) struct Relay<'a> {
@@ -26,21 +36,18 @@ impl Relay<'_> {
     /// Relays until the outcome is certain and tells it to `report`. What was delivered lingers
     /// for `T_close` after that: a peer may close late, and is read until then (P48).
     pub(super) async fn run(
-        mut self,
+        self,
         progress: &mut watch::Receiver<Progress>,
         report: impl FnOnce(Outcome),
     ) {
         let Self { meter, options, throttle, .. } = self;
-        let (client, client_ends_well) = self.client.parts();
-        let (server, server_ends_well) = self.server.parts();
-        let (from_client, to_client) = client.split();
-        let (from_server, to_server) = server.split();
+        let (client, server) = (&self.client.stream, &self.server.stream);
         let pump = |from, to, into| {
             let limits = throttle.towards(into);
             Pump { from, to, into, meter, limits, pipe: options.pipe }.run()
         };
-        let mut down = pin!(pump(from_server, to_client, Side::Downstream));
-        let mut up = pin!(pump(from_client, to_server, Side::Upstream));
+        let mut down = pin!(pump(server, client, Side::Downstream));
+        let mut up = pin!(pump(client, server, Side::Upstream));
         let mut verdict = Verdict::new(*progress.borrow_and_update(), meter, options);
         let outcome = loop {
             let decided = tokio::select! {
@@ -58,10 +65,13 @@ impl Relay<'_> {
                 break outcome;
             }
         };
-        let plain = outcome == Outcome::Delivered || verdict.stopped_early;
-        (*client_ends_well, *server_ends_well) = (plain, plain);
+        for (side, stream) in [(Side::Downstream, client), (Side::Upstream, server)] {
+            if verdict.ends_plainly(side, outcome) {
+                socket::close_plainly(stream);
+            }
+        }
         report(outcome);
-        if outcome == Outcome::Delivered {
+        if let (Outcome::Delivered, Some(_place)) = (outcome, Lingering::enter()) {
             let rest = async {
                 if !meter.has_ended(Side::Downstream) {
                     let _ = down.await;
@@ -75,31 +85,40 @@ impl Relay<'_> {
     }
 }
 
+/// A place among those of this worker that linger.
+struct Lingering;
+
+impl Lingering {
+    fn enter() -> Option<Self> {
+        let count = LINGERING.get();
+        (count < MAX_LINGERING).then(|| LINGERING.set(count + 1)).map(|()| Self)
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let _ = LINGERING.try_with(|count| count.set(count.get().saturating_sub(1)));
+    }
+}
+
 /// Decides when a relay is over.
 struct Verdict<'a> {
-    direction: Direction,
+    progress: Progress,
     meter: &'a Meter,
     options: &'a DataOptions,
-    started: bool,
     finished: Option<Instant>,
     /// When the first direction ended.
     half: Option<Instant>,
-    stopped_early: bool,
 }
 
 impl<'a> Verdict<'a> {
     fn new(progress: Progress, meter: &'a Meter, options: &'a DataOptions) -> Self {
-        let mut verdict = Self {
-            direction: Direction::Either,
-            meter,
-            options,
-            started: false,
-            finished: None,
-            half: None,
-            stopped_early: false,
-        };
-        verdict.advance(progress);
-        verdict
+        let finished = progress.has_finished().then(Instant::now);
+        Self { progress, meter, options, finished, half: None }
+    }
+
+    fn direction(&self) -> Direction {
+        self.progress.direction().unwrap_or(Direction::Either)
     }
 
     /// A direction ended well, or a side broke (P49, P50).
@@ -109,7 +128,7 @@ impl<'a> Verdict<'a> {
         }
         self.half.get_or_insert_with(Instant::now);
         let (down, up) = (Side::Downstream, Side::Upstream);
-        let delivered = match self.direction {
+        let delivered = match self.direction() {
             Direction::Download => self.meter.has_ended(down),
             Direction::Upload => self.meter.has_ended(up),
             Direction::Either => self.meter.has_ended(down) && self.meter.has_ended(up),
@@ -119,16 +138,22 @@ impl<'a> Verdict<'a> {
 
     /// The dialogue went on.
     fn advance(&mut self, progress: Progress) -> Option<Outcome> {
-        self.started |= progress.has_started();
-        self.direction = progress.direction().unwrap_or(self.direction);
+        self.progress = progress;
         if progress.has_finished() {
             self.finished.get_or_insert_with(Instant::now);
         }
-        if progress.has_failed() {
-            self.stopped_early = !self.started;
-            return Some(Outcome::Stopped);
+        progress.has_failed().then_some(Outcome::Stopped)
+    }
+
+    /// Whether the leg of `side` is to be closed without a reset.
+    fn ends_plainly(&self, side: Side, outcome: Outcome) -> bool {
+        let untouched =
+            [Side::Downstream, Side::Upstream].map(|side| self.meter.bytes(side)) == [0; 2];
+        match outcome {
+            Outcome::Delivered => true,
+            Outcome::Stopped => untouched && self.progress.ends_plainly(side),
+            _ => false,
         }
-        None
     }
 
     /// When to look again whether anything moves. Not moved by every read: whoever wakes at it
@@ -145,7 +170,7 @@ impl<'a> Verdict<'a> {
     /// When a transfer of unknown direction is taken as complete although one half is open.
     fn closing(&self) -> Option<Instant> {
         let (half, finished) = self.half.zip(self.finished)?;
-        (self.direction == Direction::Either).then(|| half.max(finished) + self.options.close)
+        (self.direction() == Direction::Either).then(|| half.max(finished) + self.options.close)
     }
 
     fn overdue(&self) -> Option<Outcome> {
@@ -158,10 +183,13 @@ impl<'a> Verdict<'a> {
 
     /// Whom we wait for: who does not take what we have, or else who has the data.
     fn silent(&self) -> Side {
-        let (source, sink) = match self.direction {
+        let (source, sink) = match self.direction() {
             Direction::Download | Direction::Either => (Side::Upstream, Side::Downstream),
             Direction::Upload => (Side::Downstream, Side::Upstream),
         };
         [sink, source].into_iter().find(|s| self.meter.is_blocked(*s)).unwrap_or(source)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,13 @@
 //! Three steps and no decisions: [`Driver::poll_input`] waits, `Machine::handle` decides,
 //! [`Driver::perform`] acts. The session is one task; everything it owns goes with it.
 
+mod grant;
+mod output;
+pub(crate) mod rooms;
+
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,19 +19,17 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::event::{
-    Action, CloseReason, Event, Leg, ListenError, Side, TransferPlan, TransferReport,
-};
+use super::event::{Action, CloseReason, Event, Side, TransferReport};
 use super::machine::Machine;
-use super::output::Output;
-use super::rooms::Rooms;
-use crate::data::ports::{LeaseError, PortLease};
+use crate::data::ports::PortLease;
 use crate::data::throttle::Throttle;
-use crate::data::transfer::{LegSource, Transfer};
+use crate::data::transfer::Transfer;
 use crate::net::socket;
 use crate::registry::SessionPermit;
 use crate::telemetry::audit::SessionInfo;
 use crate::upstream::UpstreamError;
+use output::Output;
+use rooms::Rooms;
 
 /// Bytes read from a control connection at once; the buffer belongs to the worker.
 const READ_CHUNK: usize = 16 << 10;
@@ -167,12 +169,19 @@ impl Driver {
         }
         let Some(stream) = self.stream(side) else { return Poll::Pending };
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = tokio::io::ReadBuf::new(scratch);
-            let read = tokio::io::AsyncRead::poll_read(Pin::new(stream), cx, &mut buffer);
-            read.map(|result| match (result, buffer.filled().len()) {
-                (Ok(()), 1..) => Input::Read(side, buffer.filled().len()),
-                _ => Input::Eof(side),
-            })
+            // Not AsyncRead: it takes a short read for an empty socket, but a read also ends at
+            // the urgent mark of a Synch, with ABOR behind it (P29).
+            loop {
+                let read = match std::task::ready!(stream.poll_read_ready(cx)) {
+                    Ok(()) => stream.try_read(scratch),
+                    Err(error) => Err(error),
+                };
+                return Poll::Ready(match read {
+                    Ok(read @ 1..) => Input::Read(side, read),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                    Ok(0) | Err(_) => Input::Eof(side),
+                });
+            }
         })
     }
 
@@ -311,84 +320,9 @@ impl Driver {
         None
     }
 
-    fn listen(
-        &mut self,
-        side: Side,
-        expected: IpAddr,
-        advertise: bool,
-    ) -> Result<SocketAddr, ListenError> {
-        let control = self.stream(side).ok_or(ListenError::Local)?;
-        let local = control.local_addr().map_err(|_| ListenError::Local)?.ip();
-        let address = if advertise { self.advertised(local)? } else { local };
-        let pool = self.rooms.ports(side);
-        let lease = match pool.lease(local, expected) {
-            Ok(lease) => lease,
-            Err(error) => return Err(self.no_lease(side, &error)),
-        };
-        self.exhausted = false;
-        let addr = SocketAddr::new(address, lease.exposed_port());
-        if let Some(slot) = self.leases.get_mut(side.index()) {
-            *slot = Some(lease);
-        }
-        Ok(addr)
-    }
-
-    fn no_lease(&mut self, side: Side, error: &LeaseError) -> ListenError {
-        let (session, listener) = (self.permit.id(), &*self.rooms.name);
-        match error {
-            LeaseError::Exhausted => {
-                // Asked again and again while the client waits: said once.
-                if !std::mem::replace(&mut self.exhausted, true) {
-                    let (pool, side) = (self.rooms.ports(side), side.label());
-                    let (in_use, taken) = (pool.in_use(), pool.passed_over());
-                    tracing::warn!(
-                        %session, listener, side, in_use, taken,
-                        "no data port is free for this address; make the range larger"
-                    );
-                }
-                ListenError::Exhausted
-            }
-            LeaseError::Local(error) => {
-                tracing::warn!(%session, listener, %error, "cannot open a data port");
-                ListenError::Local
-            }
-        }
-    }
-
-    /// The address to put into 227, by the rule that is logged with it (P66).
-    fn advertised(&mut self, local: IpAddr) -> Result<IpAddr, ListenError> {
-        let choice = self.rooms.advertiser.choose(self.info.client.ip(), local);
-        let choice = choice.ok_or(ListenError::NoAddress)?;
-        tracing::debug!(
-            session = %self.permit.id(),
-            client = %self.info.client,
-            address = %choice.address,
-            rule = choice.rule.label(),
-            "advertised address"
-        );
-        let address = choice.address;
-        self.info.rule = Some(choice.rule);
-        Ok(address)
-    }
-
-    fn open(&mut self, plan: TransferPlan) {
-        let [downstream, upstream] = &mut self.leases;
-        let local = |stream: Option<&TcpStream>| {
-            stream.and_then(|s| s.local_addr().ok()).map(|addr| addr.ip())
-        };
-        // Data leaves from the address of its control connection (P41).
-        let downstream = source(plan.downstream, downstream.take(), local(Some(&self.client)));
-        let upstream = source(plan.upstream, upstream.take(), local(self.server.as_ref()));
-        if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
-            let options = self.rooms.data.clone();
-            let throttle = self.throttle.clone();
-            self.transfer = Some(Transfer::start(downstream, upstream, options, throttle));
-        }
-    }
-
     // --- end ---
 
-    /// Says the last words, within bounds, and leaves the record of the session.
+    /// Says the last words, within bounds.
     async fn finish(mut self) {
         self.transfer = None;
         self.leases = [None, None];
@@ -402,15 +336,14 @@ impl Driver {
         // What is left unread would turn the end into a reset and eat the last words.
         SCRATCH
             .with_borrow_mut(|scratch| while self.client.try_read(scratch).is_ok_and(|n| n > 0) {});
-        let reason = self.closing.unwrap_or(CloseReason::ClientGone);
-        self.info.user = self.machine.user().to_vec();
-        self.info.closed(reason.label());
     }
 }
 
-fn source(leg: Leg, lease: Option<PortLease>, from: Option<IpAddr>) -> Option<LegSource> {
-    match leg {
-        Leg::Accept => lease.map(LegSource::Accept),
-        Leg::Connect(to) => Some(LegSource::Connect { to, from }),
+/// The record of the session is written on every way out, the hard stop included.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.info.user = self.machine.user().to_vec();
+        let reason = self.closing.map_or("cut-off", CloseReason::label);
+        self.info.closed(reason);
     }
 }

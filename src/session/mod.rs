@@ -20,16 +20,16 @@
 //!
 //! [`machine`] decides and never waits; `driver` waits and never decides.
 
+mod asking;
 mod commands;
 pub(crate) mod driver;
 pub mod event;
+mod grant;
 pub mod machine;
-mod output;
 mod pending;
 pub mod policy;
 mod queue;
 mod replies;
-pub(crate) mod rooms;
 mod transfer;
 
 pub use event::{Action, CloseReason, Event, Side};

@@ -230,7 +230,7 @@ impl World {
     fn data_ends(&mut self) -> Verdict {
         let Some(stage) = self.data else { return Ok(()) };
         let side = *self.dice.pick(&[Side::Downstream, Side::Upstream]);
-        let fault = *self.dice.pick(&[Fault::Reset, Fault::Stalled, Fault::Undelivered]);
+        let fault = *self.dice.pick(&[Fault::Reset, Fault::Stalled, Fault::Local]);
         let missing = *self.dice.pick(&[Fault::Unreachable, Fault::NotOpened, Fault::Local]);
         let outcome = match (stage, self.dice.below(8)) {
             (Stage::Granted, 0) => Outcome::NotOpened(side, missing),
