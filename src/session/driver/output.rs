@@ -42,9 +42,13 @@ impl Output {
     ) -> io::Result<()> {
         while self.sent < self.bytes.len() {
             let Poll::Ready(written) = self.poll_step(stream, cx) else { return Ok(()) };
-            match written? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                written => self.sent += written,
+            match written {
+                Ok(written @ 1..) => self.sent += written,
+                failed => {
+                    // Kept, it would fail again at every look: the session would spin for ever.
+                    *self = Self::default();
+                    return Err(failed.err().unwrap_or(io::ErrorKind::WriteZero.into()));
+                }
             }
         }
         *self = Self::default();
