@@ -28,8 +28,8 @@ pub(super) struct Session {
     pub(super) watched: bool,
     pub(super) job: Option<Job>,
     pub(super) kill: Option<Kill>,
-    /// The client means to end its data connection early and in good order.
-    pub(super) may_be_short: bool,
+    /// As sent: it says whom the client means to kill.
+    pub(super) user: String,
 }
 
 /// A transfer.
@@ -59,7 +59,7 @@ impl Session {
             watched: false,
             job: None,
             kill: None,
-            may_be_short: false,
+            user: String::new(),
         };
         session.say("220 null");
         Some(session)
@@ -155,7 +155,7 @@ impl Session {
         match verb.to_ascii_uppercase().as_str() {
             "USER" => {
                 self.kill = kill_of(argument);
-                self.may_be_short = argument.starts_with("client.data-fin");
+                self.user = argument.to_owned();
                 self.say("331 Password");
                 self.schedule(Part::Control, shared);
             }
