@@ -97,7 +97,8 @@ impl Gateway {
         command.args(["run", "-c"]).arg(&file);
         let mut process = Process::start("ftpgate", command, lab.path("ftpgate.log"));
         process.wait_for("it is ready", |p| p.log().contains("\"ready\"").then_some(()));
-        let (address, address6) = (SocketAddr::new(PUBLIC.into(), 21), SocketAddr::new(PUBLIC6.into(), 21));
+        let (address, address6) =
+            (SocketAddr::new(PUBLIC.into(), 21), SocketAddr::new(PUBLIC6.into(), 21));
         Self { process: Some(process), address, address6 }
     }
 

@@ -85,32 +85,45 @@ impl Lab {
     /// A command that runs in the client's namespace, with a home and a time limit of its own.
     pub fn client(&self, program: &str) -> Command {
         let mut command = self.net.client.command("timeout");
-        command.args(["--signal", "KILL", "120", program]).current_dir(self.local(""));
+        command.args(["--signal", "KILL", "120"]);
+        self.enter_etc(&mut command, "exec \"$@\"");
+        command.arg(program).current_dir(self.local(""));
         command.env("HOME", self.local("")).env("LC_ALL", "C.UTF-8");
         command.env("XDG_CONFIG_HOME", self.local(".config"));
         command
     }
 
-    /// What the servers find at /etc: the test's user, and how to check the password.
-    pub fn etc(&self) -> PathBuf {
-        self.path("etc")
+    /// Adds a shell that puts the test's /etc in place (in a mount namespace that must be its
+    /// own already) and goes on with `then`, whose `"$@"` are the arguments still to come.
+    pub fn enter_etc(&self, command: &mut Command, then: &str) {
+        let mount = "etc=$1; shift; for f in passwd shadow group nsswitch.conf pam.d; do
+            mount --bind \"$etc/$f\" \"/etc/$f\" || exit; done;";
+        command.args(["sh", "-c", &format!("{mount} {then}"), "sh"]).arg(self.path("etc"));
     }
 
+    /// The server's user, how to check the password, and no name but those in files.
     fn write_etc(&self) {
         let home = self.home();
         let home = home.display();
-        let etc = self.etc();
+        let etc = self.path("etc");
         fs::create_dir_all(etc.join("pam.d")).expect("own directory");
         let files = [
-            ("passwd", format!(
-                "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n\
+            (
+                "passwd",
+                format!(
+                    "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n\
                  ftp:x:4002:4002::{home}:/bin/false\n{USER}:x:{UID}:{UID}::{home}:/bin/sh\n"
-            )),
+                ),
+            ),
             ("shadow", format!("{USER}:{HASH}:19000:0:99999:7:::\n")),
             ("group", format!("root:x:0:\nnogroup:x:65534:\nftp:x:4002:\n{USER}:x:{UID}:\n")),
             ("nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\n".into()),
-            ("pam.d/ftp", "auth required pam_unix.so\naccount required pam_unix.so\n\
-                session optional pam_permit.so\n".into()),
+            (
+                "pam.d/ftp",
+                "auth required pam_unix.so\naccount required pam_unix.so\n\
+                session optional pam_permit.so\n"
+                    .into(),
+            ),
         ];
         for (name, text) in files {
             fs::write(etc.join(name), text).expect("own file");

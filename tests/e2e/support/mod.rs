@@ -6,3 +6,4 @@ pub mod lab;
 pub mod net;
 pub mod process;
 pub mod servers;
+pub mod tools;

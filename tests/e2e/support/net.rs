@@ -148,7 +148,13 @@ impl Topology {
         new
     }
 
-    fn join(&self, peer: &Ns, link: &str, theirs: (Ipv4Addr, Ipv6Addr), ours: (Ipv4Addr, Ipv6Addr)) {
+    fn join(
+        &self,
+        peer: &Ns,
+        link: &str,
+        theirs: (Ipv4Addr, Ipv6Addr),
+        ours: (Ipv4Addr, Ipv6Addr),
+    ) {
         let gateway = &self.gateway.name;
         ip(&["-n", gateway, "link", "add", link, "type", "veth"]
             .into_iter()
@@ -182,9 +188,10 @@ impl Topology {
     pub fn open_route(&self) {
         self.gateway.sysctl("net/ipv4/ip_forward", "1");
         self.gateway.sysctl("net/ipv6/conf/all/forwarding", "1");
-        for (ns, v4, v6) in
-            [(&self.client, "203.0.113.1", "2001:db8:113::1"), (&self.server, "10.0.0.1", "fd00:10::1")]
-        {
+        for (ns, v4, v6) in [
+            (&self.client, "203.0.113.1", "2001:db8:113::1"),
+            (&self.server, "10.0.0.1", "fd00:10::1"),
+        ] {
             ip(&["-n", &ns.name, "route", "add", "default", "via", v4]);
             ip(&["-n", &ns.name, "-6", "route", "add", "default", "via", v6]);
         }

@@ -54,10 +54,15 @@ impl Server {
         );
         let config = lab.path(&format!("vsftpd-{port}.conf"));
         fs::write(&config, text).expect("own file");
-        Self::spawn(lab, "vsftpd", port, &[
-            &peers().join("usr/sbin/vsftpd").display().to_string(),
-            &config.display().to_string(),
-        ])
+        Self::spawn(
+            lab,
+            "vsftpd",
+            port,
+            &[
+                &peers().join("usr/sbin/vsftpd").display().to_string(),
+                &config.display().to_string(),
+            ],
+        )
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -74,17 +79,13 @@ impl Server {
     }
 
     /// Runs a server with the test's /etc, in mount and process namespaces of its own: what it
-    /// forks dies with it. A shell is the first process there: vsftpd gives up when it is handed
-    /// the orphans of its own children.
+    /// forks dies with it. A shell stays the first process there: vsftpd gives up when it is
+    /// handed the orphans of its own children.
     fn spawn(lab: &Lab, name: &str, port: u16, argv: &[&str]) -> Self {
-        const ENTER: &str = "etc=$1; shift
-            for file in passwd shadow group nsswitch.conf pam.d; do
-                mount --bind \"$etc/$file\" \"/etc/$file\" || exit
-            done
-            \"$@\" & wait";
         let mut command = lab.net.server.command("unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]);
-        command.args(["sh", "-c", ENTER, "sh"]).arg(lab.etc()).args(argv).current_dir("/");
+        lab.enter_etc(&mut command, "\"$@\" & wait");
+        command.args(argv).current_dir("/");
         let log = lab.path(&format!("{name}-{port}.log"));
         let mut process = Process::start(name, command, log);
         process.wait_for("it listens", |_| lab.net.server.listens(port).then_some(()));
@@ -107,12 +108,12 @@ fn proftpd(lab: &Lab) -> Server {
     let config = lab.path("proftpd.conf");
     fs::write(&config, text).expect("own file");
     let program = peers().join("usr/sbin/proftpd");
-    Server::spawn(lab, "proftpd", 21, &[
-        &program.display().to_string(),
-        "--nodaemon",
-        "--config",
-        &config.display().to_string(),
-    ])
+    Server::spawn(
+        lab,
+        "proftpd",
+        21,
+        &[&program.display().to_string(), "--nodaemon", "--config", &config.display().to_string()],
+    )
 }
 
 fn pure_ftpd(lab: &Lab) -> Server {
