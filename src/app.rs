@@ -1,1 +1,313 @@
-//! TODO(doc).
+//! The wiring: configuration to parts, parts to threads.
+//!
+//! One `current_thread` runtime a core, each with control listeners of its own (SO_REUSEPORT): a
+//! session lives and dies on its worker. Background work (names, files, signals) has the thread
+//! that calls [`App::run`].
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::advertise::Advertiser;
+use crate::config::{Config, ListenerConfig};
+use crate::data::options::PortOptions;
+use crate::data::ports::PortPool;
+use crate::data::throttle::Throttle;
+use crate::limits;
+use crate::listener::Door;
+use crate::net::socket;
+use crate::registry::Registry;
+use crate::session::rooms::Rooms;
+use crate::telemetry::xferlog::Xferlog;
+use crate::upstream::Upstream;
+
+/// Everything bound and ready; nothing accepted yet.
+#[derive(Debug)]
+pub struct App {
+    doors: Vec<Arc<Door>>,
+    /// For each worker, its control sockets and the door each belongs to.
+    sockets: Vec<Vec<(TcpListener, Arc<Door>)>>,
+    addresses: Vec<SocketAddr>,
+    shutdown: Duration,
+}
+
+/// Why the gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A control address is taken, not ours, or needs a privilege.
+    #[error("cannot listen on {address} (listener \"{listener}\"): {source}{remedy}")]
+    Listen {
+        /// The listener's name.
+        listener: String,
+        /// What was to be bound.
+        address: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+        /// What to do, or nothing.
+        remedy: &'static str,
+    },
+    /// The classic transfer log cannot be written.
+    #[error("cannot open log.xferlog: {0}; make its folder and let this user write there")]
+    Xferlog(io::Error),
+}
+
+/// Two steps of stopping; cloned to whoever has to know.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// Take nothing new, let transfers end (P179).
+    pub drain: CancellationToken,
+    /// End at once.
+    pub kill: CancellationToken,
+}
+
+impl Stop {
+    /// Either of the two.
+    async fn started(&self) {
+        tokio::select! {
+            () = self.drain.cancelled() => {}
+            () = self.kill.cancelled() => {}
+        }
+    }
+}
+
+impl App {
+    /// Binds all that is to be bound.
+    pub(crate) fn build(config: &Config) -> Result<Self, BuildError> {
+        let xferlog = config.log.xferlog.clone().map(Xferlog::open).transpose();
+        let xferlog = xferlog.map_err(BuildError::Xferlog)?.map(Arc::new);
+        let workers = worker_count(config.workers);
+        let mut bound = Vec::new();
+        for listener in &config.listeners {
+            bound.push(bind(listener, workers)?);
+        }
+        let addresses: Vec<SocketAddr> =
+            bound.iter().flatten().filter_map(|set| set.first()?.local_addr().ok()).collect();
+        let mut parts = Parts { own: addresses.clone(), xferlog, ..Parts::default() };
+        let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut doors = Vec::new();
+        for (listener, sets) in config.listeners.iter().zip(bound) {
+            let door = Arc::new(parts.door(listener));
+            for set in sets {
+                for (worker, socket) in sockets.iter_mut().zip(set) {
+                    worker.push((socket, door.clone()));
+                }
+            }
+            doors.push(door);
+        }
+        Ok(Self { doors, sockets, addresses, shutdown: config.shutdown })
+    }
+
+    /// The control addresses, as bound.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// How long a drain may take.
+    pub fn shutdown(&self) -> Duration {
+        self.shutdown
+    }
+
+    /// Serves until `stop.drain` and its sessions' end, or `stop.kill`. Returns how many sessions
+    /// were cut off.
+    pub async fn run(self, stop: Stop) -> usize {
+        for door in &self.doors {
+            let advertiser = door.rooms.advertiser.clone();
+            advertiser.refresh_once().await;
+            tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
+        }
+        self.announce();
+        let mut threads = Vec::new();
+        for (number, sockets) in self.sockets.into_iter().enumerate() {
+            match worker(number, sockets, stop.clone()) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => tracing::error!(%error, "cannot start a worker thread"),
+            }
+        }
+        tracing::info!("ready");
+        let doors = self.doors;
+        let ended = tokio::task::spawn_blocking(move || {
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+        });
+        stop.started().await;
+        let _ = ended.await;
+        doors.iter().map(|door| door.registry.sessions()).sum()
+    }
+
+    /// Says what the operator has to know: where it listens, what it tells whom and by which
+    /// rule, what to open in the firewall.
+    fn announce(&self) {
+        for (door, (addresses, options)) in self.doors.iter().zip(self.by_door()) {
+            let (rooms, name) = (&door.rooms, &*door.rooms.name);
+            for address in addresses {
+                tracing::info!(listener = name, %address, "listening");
+                for line in rooms.advertiser.describe(address.ip()) {
+                    tracing::info!(listener = name, "{line}");
+                }
+                for line in rooms.advertiser.warnings(address.ip()) {
+                    tracing::warn!(listener = name, "{line}");
+                }
+            }
+            let server = &rooms.upstream.options().address;
+            tracing::info!(listener = name, upstream = %server, "server");
+            tracing::info!(
+                listener = name,
+                "open in the firewall, for clients: {} and data ports {}/tcp",
+                control_ports(&self.addresses),
+                options.range
+            );
+        }
+        if let Ok(limit) = socket::descriptor_limit() {
+            let sessions = self.doors.iter().map(|door| door.limits.sessions).sum();
+            let warning = limits::descriptor_warning(limit, self.sockets.len(), sessions);
+            if let Some(warning) = warning {
+                tracing::warn!("{warning}");
+            }
+        }
+    }
+
+    fn by_door(&self) -> impl Iterator<Item = (Vec<SocketAddr>, &PortOptions)> {
+        self.doors.iter().map(|door| {
+            let own = self.sockets.first().into_iter().flatten();
+            let own = own.filter(|(_, of)| Arc::ptr_eq(of, door));
+            let addresses = own.filter_map(|(socket, _)| socket.local_addr().ok()).collect();
+            (addresses, &door.rooms.data.downstream)
+        })
+    }
+}
+
+/// What listeners have in common when they ask for the same.
+#[derive(Default)]
+struct Parts {
+    own: Vec<SocketAddr>,
+    xferlog: Option<Arc<Xferlog>>,
+    upstreams: HashMap<String, Arc<Upstream>>,
+    pools: Vec<(PortOptions, Arc<PortPool>)>,
+}
+
+impl Parts {
+    fn door(&mut self, listener: &ListenerConfig) -> Door {
+        let mut policy = listener.policy.clone();
+        policy.own.clone_from(&self.own);
+        let rooms = Rooms {
+            name: listener.name.as_str().into(),
+            policy: Arc::new(policy),
+            upstream: self.upstream(listener),
+            downstream_ports: self.pool(&listener.data.downstream),
+            upstream_ports: self.pool(&listener.data.upstream),
+            advertiser: Advertiser::new(listener.advertise.clone()),
+            throttle: Throttle::listener(&listener.data.rates),
+            data: Arc::new(listener.data.clone()),
+            keepalive: listener.keepalive,
+            xferlog: self.xferlog.clone(),
+        };
+        Door {
+            rooms: Arc::new(rooms),
+            access: listener.access.clone(),
+            limits: listener.limits.clone(),
+            registry: Registry::new(),
+        }
+    }
+
+    fn upstream(&mut self, listener: &ListenerConfig) -> Arc<Upstream> {
+        let options = &listener.upstream;
+        let known = self.upstreams.entry(options.name.clone());
+        known.or_insert_with(|| Upstream::new(options.clone(), self.own.clone())).clone()
+    }
+
+    /// Listeners with the same range share its ports, instead of fighting for them.
+    fn pool(&mut self, options: &PortOptions) -> Arc<PortPool> {
+        if let Some((_, pool)) = self.pools.iter().find(|(known, _)| known == options) {
+            return pool.clone();
+        }
+        let pool = PortPool::new(options.clone());
+        self.pools.push((options.clone(), pool.clone()));
+        pool
+    }
+}
+
+fn worker_count(configured: Option<NonZeroUsize>) -> usize {
+    configured.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+}
+
+/// One socket a worker for each address of a listener.
+fn bind(listener: &ListenerConfig, workers: usize) -> Result<Vec<Vec<TcpListener>>, BuildError> {
+    let bind_all = |&address: &SocketAddr| -> io::Result<Vec<TcpListener>> {
+        if address.port() != 0 {
+            // With SO_REUSEPORT a second gateway would quietly take half of our clients.
+            drop(socket::listen_control(address, false)?);
+        }
+        let first = socket::listen_control(address, workers > 1)?;
+        let address = first.local_addr()?;
+        let mut set = vec![first];
+        for _ in 1..workers {
+            set.push(socket::listen_control(address, true)?);
+        }
+        Ok(set)
+    };
+    let bind_all = |address| {
+        bind_all(address).map_err(|source| BuildError::Listen {
+            listener: listener.name.clone(),
+            address: *address,
+            remedy: remedy(&source),
+            source,
+        })
+    };
+    listener.bind.iter().map(bind_all).collect()
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there (ss -ltnp shows which): stop it or change `bind`"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need CAP_NET_BIND_SERVICE: grant it, or bind 2121 and forward 21"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; the address is not one of this machine's (ip addr shows them)"
+        }
+        _ => "",
+    }
+}
+
+fn control_ports(addresses: &[SocketAddr]) -> String {
+    let mut ports: Vec<u16> = addresses.iter().map(SocketAddr::port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let ports: Vec<String> = ports.iter().map(|port| format!("{port}/tcp")).collect();
+    ports.join(", ")
+}
+
+/// A thread with a runtime of its own, and the sessions that come in through its sockets.
+fn worker(
+    number: usize,
+    sockets: Vec<(TcpListener, Arc<Door>)>,
+    stop: Stop,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let serve = async move {
+        let sessions = TaskTracker::new();
+        for (socket, door) in sockets {
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => {
+                    tokio::spawn(door.keep(socket, sessions.clone(), stop.drain.clone()));
+                }
+                Err(error) => tracing::error!(%error, "cannot watch a control socket"),
+            }
+        }
+        stop.started().await;
+        sessions.close();
+        tokio::select! {
+            () = sessions.wait() => {}
+            () = stop.kill.cancelled() => {}
+        }
+    };
+    thread::Builder::new().name(format!("worker-{number}")).spawn(move || runtime.block_on(serve))
+}

@@ -1,1 +1,45 @@
-//! TODO(doc).
+//! The orderly stop: signals, the deadline, the second signal.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::app::Stop;
+
+/// SIGTERM and SIGINT.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on the signals are ours.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// The first signal starts the drain; a second one, or `deadline`, ends it.
+    pub(crate) async fn obey(mut self, stop: Stop, deadline: Duration) {
+        let name = self.next().await;
+        tracing::info!(signal = name, ?deadline, "stopping: transfers may end, nothing new starts");
+        stop.drain.cancel();
+        tokio::select! {
+            name = self.next() => tracing::warn!(signal = name, "second signal: stopping at once"),
+            () = tokio::time::sleep(deadline) => {
+                tracing::warn!("the time for an orderly stop (timeouts.shutdown) is over");
+            }
+        }
+        stop.kill.cancel();
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

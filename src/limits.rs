@@ -1,5 +1,7 @@
 //! Every bound on how much the process takes on, with the reason beside each.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 /// Bounds of one listener (S18).
@@ -34,3 +36,61 @@ pub(crate) struct AccessList {
     /// Networks kept out, whatever `allow` says.
     pub(crate) deny: Vec<IpNet>,
 }
+
+impl AccessList {
+    /// Whether `client` may connect. Compared in canonical form (S35); `deny` wins.
+    pub(crate) fn admits(&self, client: IpAddr) -> bool {
+        let listed = |nets: &[IpNet]| nets.iter().any(|net| covers(net, client));
+        !listed(&self.deny) && listed(&self.allow)
+    }
+}
+
+/// Whether `ip` is in `net`: `::ffff:10.0.0.1` is in 10.0.0.0/8, and 10.0.0.1 is in
+/// `::ffff:10.0.0.0/104`, but no IPv4 address is in `::/0` (S35).
+pub(crate) fn covers(net: &IpNet, ip: IpAddr) -> bool {
+    match (net, ip.to_canonical()) {
+        (IpNet::V6(net), IpAddr::V4(ip)) if net.prefix_len() >= 96 => {
+            net.contains(&ip.to_ipv6_mapped())
+        }
+        (net, ip) => net.contains(&ip),
+    }
+}
+
+/// Descriptors of a busy session: two control, two data, and one pipe's two ends (S24).
+const DESCRIPTORS_BUSY: u64 = 6;
+/// Descriptors of a session at rest: its two control connections.
+const DESCRIPTORS_IDLE: u64 = 2;
+/// Kept for what is no session: log, standard streams, resolver, waiting data ports.
+const DESCRIPTORS_PROCESS: u64 = 64;
+/// Kept for each worker: epoll, wake-up, control listeners, pooled pipes.
+const DESCRIPTORS_WORKER: u64 = 32;
+
+/// How many sessions can all be in a transfer at once under `limit` descriptors.
+pub(crate) fn descriptor_budget(limit: u64, workers: usize) -> usize {
+    sessions_of(limit, workers, DESCRIPTORS_BUSY)
+}
+
+/// What to say at start when the configured number of sessions does not fit; `None` = it fits.
+pub(crate) fn descriptor_warning(limit: u64, workers: usize, sessions: usize) -> Option<String> {
+    let busy = descriptor_budget(limit, workers);
+    if sessions <= busy {
+        return None;
+    }
+    let idle = sessions_of(limit, workers, DESCRIPTORS_IDLE);
+    let wanted = sessions as u64 * DESCRIPTORS_BUSY + limit - spare(limit, workers);
+    Some(format!(
+        "{limit} descriptors carry {busy} sessions in a transfer ({idle} at rest), but {sessions} \
+         are allowed: raise the limit to {wanted} (systemd: LimitNOFILE={wanted}; shell: ulimit -n)"
+    ))
+}
+
+fn spare(limit: u64, workers: usize) -> u64 {
+    limit.saturating_sub(DESCRIPTORS_PROCESS + workers as u64 * DESCRIPTORS_WORKER)
+}
+
+fn sessions_of(limit: u64, workers: usize, each: u64) -> usize {
+    usize::try_from(spare(limit, workers) / each).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;

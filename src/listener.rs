@@ -1,1 +1,111 @@
-//! TODO(doc).
+//! The doors: accept, look who it is, start a session.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::ftp::addr::canonical;
+use crate::ftp::canned;
+use crate::limits::{AccessList, LimitOptions};
+use crate::net::socket;
+use crate::registry::{Registry, SessionPermit};
+use crate::session::driver;
+use crate::session::rooms::Rooms;
+
+/// First and longest pause after accept(2) failed: a lack of descriptors must not spin (S24).
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// One `[[listener]]`: who may come in, how many, and where they go.
+#[derive(Debug)]
+pub(crate) struct Door {
+    /// What its sessions share.
+    pub(crate) rooms: Arc<Rooms>,
+    /// Who may connect.
+    pub(crate) access: AccessList,
+    /// How many.
+    pub(crate) limits: LimitOptions,
+    /// Its live sessions.
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl Door {
+    /// Accepts until `drain`; sessions run on this worker and are counted in `sessions`.
+    pub(crate) async fn keep(
+        self: Arc<Self>,
+        listener: TcpListener,
+        sessions: TaskTracker,
+        drain: CancellationToken,
+    ) {
+        let mut pause = BACK_OFF.0;
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = drain.cancelled() => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    pause = BACK_OFF.0;
+                    self.welcome(stream, peer, &sessions, &drain);
+                }
+                Err(error) if is_peers_doing(&error) => {}
+                Err(error) => {
+                    let listener = &*self.rooms.name;
+                    tracing::error!(
+                        listener,
+                        %error,
+                        "cannot accept connections; raise the descriptor limit (LimitNOFILE=, \
+                         ulimit -n) or lower limits.sessions"
+                    );
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(BACK_OFF.1);
+                }
+            }
+        }
+    }
+
+    fn welcome(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        sessions: &TaskTracker,
+        drain: &CancellationToken,
+    ) {
+        match self.admit(peer) {
+            Ok(permit) => {
+                let session =
+                    driver::serve(stream, peer, self.rooms.clone(), permit, drain.clone());
+                sessions.spawn(session);
+            }
+            Err((why, reply)) => {
+                tracing::info!(listener = &*self.rooms.name, client = %peer, why, "refused");
+                turn_away(&stream, reply);
+            }
+        }
+    }
+
+    fn admit(&self, peer: SocketAddr) -> Result<SessionPermit, (&'static str, &'static [u8])> {
+        let client = canonical(peer.ip());
+        if !self.access.admits(client) {
+            return Err(("access", canned::NOT_WELCOME));
+        }
+        let admitted = self.registry.admit(client, &self.limits);
+        admitted.map_err(|refusal| (refusal.label(), refusal.reply()))
+    }
+}
+
+/// The cheap path (S18): one write into an empty socket buffer, no task, no wait.
+fn turn_away(stream: &TcpStream, reply: &[u8]) {
+    let _ = socket2::SockRef::from(stream).send(reply);
+    let _ = socket::shutdown_write(stream);
+}
+
+/// The connection was gone before we took it.
+fn is_peers_doing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}

@@ -1,3 +1,29 @@
 //! The data plane: ports, legs, relay.
+//!
+//! A [transfer](transfer::Transfer) joins two [legs](leg). A leg accepts on a
+//! [leased port](ports::PortLease) or connects; whatever the mode of either side, there is one
+//! peer check, one timeout, one accounting.
+//!
+//! ```text
+//! transfer   the handle, and the task behind it
+//!   opening    bring both legs up, in the order the dialogue asks for (P42, P43, P46)
+//!     leg        accept or connect          ports   leases of ports
+//!   relay      both directions until delivered, broken, stalled or stopped
+//!     pump       one direction              splice  through a pipe of the kernel
+//! ```
 
 pub(crate) mod options;
+pub(crate) mod ports;
+pub(crate) mod throttle;
+pub(crate) mod transfer;
+
+mod leg;
+mod meter;
+mod opening;
+mod pump;
+mod relay;
+#[cfg(target_os = "linux")]
+mod splice;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_splice.rs"]
+mod splice;

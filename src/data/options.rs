@@ -47,7 +47,7 @@ impl std::fmt::Display for PortRange {
 }
 
 /// One side's data ports.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PortOptions {
     /// Never a port outside of it (S21).
     pub(crate) range: PortRange,
@@ -68,6 +68,20 @@ pub(crate) enum Expose {
     Shift(i32),
     /// Listened port to told port; a port not named is not given out.
     Map(BTreeMap<u16, u16>),
+}
+
+impl Expose {
+    /// The port to tell for `listened`; `None`: it must not be given out.
+    pub(crate) fn told(&self, listened: u16) -> Option<u16> {
+        match self {
+            Self::Same => Some(listened),
+            Self::Shift(by) => {
+                let told = i32::from(listened).checked_add(*by)?;
+                u16::try_from(told).ok().filter(|port| *port != 0)
+            }
+            Self::Map(map) => map.get(&listened).copied().filter(|port| *port != 0),
+        }
+    }
 }
 
 /// Waits and sizes of data connections (`requirements.md` §18).
@@ -129,5 +143,11 @@ impl PortOptions {
     /// Exactly this range: nothing left out, told as it is, on the control connection's address.
     pub(crate) const fn new(range: PortRange) -> Self {
         Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None }
+    }
+
+    /// The ports that may be given out.
+    pub(crate) fn usable(&self) -> impl Iterator<Item = u16> {
+        let usable = |p: &u16| !self.avoid.contains(p) && self.expose.told(*p).is_some();
+        (self.range.first..=self.range.last).filter(usable)
     }
 }

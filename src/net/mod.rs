@@ -1,1 +1,3 @@
-//! TODO(doc).
+//! Sockets: every option in the program is set here.
+
+pub(crate) mod socket;

@@ -178,6 +178,8 @@ pub enum Event<'a> {
         peer: SocketAddr,
         /// Our end of it: what an upstream PORT names (P76).
         local: SocketAddr,
+        /// Whether EPSV may be tried: `false` while a refusal is remembered (P73).
+        epsv: bool,
     },
     /// No server could be reached.
     ConnectFailed,
@@ -224,6 +226,8 @@ pub enum Action {
     Advance(Stage),
     /// Drop the grant: leases go back, an open leg is reset.
     CloseTransfer,
+    /// The server refused EPSV: remember it for its other sessions (P73).
+    EpsvRefused,
     /// The login succeeded: no longer counted among those who have not logged in.
     LoggedIn,
     /// One transfer is over; everything the machine knows about it.

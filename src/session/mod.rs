@@ -1,3 +1,36 @@
-//! The mind of a session.
+//! The mind of a session, and its conductor.
+//!
+//! ```text
+//!             greeting = "…"
+//!   accept ──────────────────► Lazy ──first command──┐
+//!     │                                              ▼
+//!     └────────────────────────────────────────► Connecting ──Connected──► Open ──┐
+//!                                                    │                      │     │ commands,
+//!                                                    └─ConnectFailed──┐     │ ◄───┘ replies
+//!                                                                     ▼     ▼
+//!                              Closed ◄──report of the transfer──── Ending (QUIT, 421, end of
+//!                                                                   file, deadline, drain)
+//!
+//!   data grant, inside Open (requirements D0–D7):
+//!
+//!   None ──PASV EPSV PORT EPRT──► Asking ──227 229 200──► Ready ──RETR STOR LIST …──► Running
+//!    ▲                              │ refused               │ replaced, expired          │
+//!    └──────────────────────────────┴───────────────────────┴──── verdict and report ◄───┘
+//! ```
+//!
+//! [`machine`] decides and never waits; `driver` waits and never decides.
+
+mod commands;
+pub(crate) mod driver;
 pub mod event;
+pub mod machine;
+mod output;
+mod pending;
 pub mod policy;
+mod replies;
+pub(crate) mod rooms;
+mod transfer;
+
+pub use event::{Action, CloseReason, Event, Side};
+pub use machine::Machine;
+pub use policy::Policy;

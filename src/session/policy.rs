@@ -1,5 +1,6 @@
 //! What a session allows and how long it waits: plain values and pure verdicts.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ pub struct Policy {
     pub upstream_mode: UpstreamMode,
     /// Whose address a PORT or EPRT of the client may name (P75).
     pub port_command: PortCommand,
+    /// Where the gateway itself listens for control connections: never dialled (P83).
+    pub own: Vec<SocketAddr>,
     /// Data ports that the server's 227/229 may name (S2); never below 1024.
     pub upstream_ports: RangeInclusive<u16>,
     /// Commands refused with 502, a verb or a verb and its first word: `DELE`, `SITE EXEC`.
@@ -47,7 +50,7 @@ pub struct Policy {
 }
 
 /// Waits of the control dialogue (`requirements.md` §18).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
     /// `T_login`: from accept to a successful login.
     pub login: Duration,
@@ -126,6 +129,7 @@ impl Default for Policy {
             greeting: None,
             upstream_mode: UpstreamMode::Passive,
             port_command: PortCommand::Strict,
+            own: Vec::new(),
             upstream_ports: 1024..=u16::MAX,
             deny: Vec::new(),
             unknown_verbs: UnknownVerbs::Pass,

@@ -1,3 +1,12 @@
 //! Logs and records.
+//!
+//! Log lines go to standard output ([`log`]), among them one record for each session and each
+//! transfer ([`audit`]); transfers also go to an optional classic file ([`xferlog`]). Both are
+//! written by threads of their own ([`writer`]): a slow disk or pipe never holds up a session.
 
+pub(crate) mod audit;
+mod escape;
+pub(crate) mod log;
 pub(crate) mod options;
+mod writer;
+pub(crate) mod xferlog;

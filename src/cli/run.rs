@@ -1,0 +1,72 @@
+//! `ftpgate run`, and the gateway part of `ftpgate demo`.
+
+use std::io::{IsTerminal, stderr};
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::{EXIT_CONFIG, Settings, tell};
+use crate::app::{App, Stop};
+use crate::drain::Signals;
+use crate::net::socket;
+use crate::telemetry::log;
+
+/// Loads, binds, serves, drains.
+pub(super) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+    let (config, warnings) = match settings.load() {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            tell(&problems.render(stderr().is_terminal()));
+            return Ok(ExitCode::from(EXIT_CONFIG));
+        }
+    };
+    let _lines = log::init(&config.log)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ftpgate");
+    for warning in &warnings {
+        tracing::warn!("{}", warning.one_line());
+    }
+    socket::descriptor_limit().context("cannot raise the descriptor limit")?;
+    let app = App::build(&config)?;
+    let cut_off = background()?.block_on(async {
+        let stop = Stop::default();
+        let signals = Signals::new().context("cannot watch signals")?;
+        tokio::spawn(signals.obey(stop.clone(), app.shutdown()));
+        anyhow::Ok(app.run(stop).await)
+    })?;
+    tracing::info!(cut_off, "stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The runtime of everything that is not a session.
+pub(super) fn background() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start the runtime")
+}
+
+/// `ftpgate demo`: the gateway is a real one, on loopback.
+#[cfg(feature = "demo")]
+pub(super) fn demo() -> anyhow::Result<ExitCode> {
+    use super::demo::{self, Gateway};
+    use crate::config::{self, Overrides};
+
+    background()?.block_on(async {
+        let stop = Stop::default();
+        let start = async |server: std::net::SocketAddr| {
+            let overrides = Overrides {
+                listen: vec!["127.0.0.1:0".into()],
+                upstream: Some(server.to_string()),
+                ..Overrides::default()
+            };
+            let (config, _) = config::load(None, [], overrides)?;
+            let app = App::build(&config)?;
+            let control = *app.addresses().first().context("nothing was bound")?;
+            tokio::spawn(app.run(stop.clone()));
+            anyhow::Ok(Gateway { control, running: stop.kill.clone().drop_guard() })
+        };
+        let interrupted = async {
+            let _ = tokio::signal::ctrl_c().await;
+        };
+        demo::run(&mut std::io::stdout(), start, interrupted).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,230 @@
+//! What is wrong between values that are each right: errors that would surface at run time, and
+//! warnings that speak in consequences.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::door::Door;
+use super::problem::{Place, Problem};
+use crate::advertise::options::Source;
+use crate::data::options::{Expose, PortOptions, PortRange};
+use crate::session::policy::{DataCommand, UpstreamMode};
+
+/// What the kernel does with ports; empty when it is not known.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kernel {
+    /// Where it takes the ports of outgoing connections from.
+    pub(super) ephemeral: Option<PortRange>,
+    /// Which of these it leaves alone.
+    pub(super) reserved: Vec<PortRange>,
+}
+
+impl Kernel {
+    /// From the texts of `ip_local_port_range` and `ip_local_reserved_ports`.
+    pub(super) fn parse(range: &str, reserved: &str) -> Self {
+        let mut bounds = range.split_ascii_whitespace().map(str::parse::<u16>);
+        let ephemeral = match (bounds.next(), bounds.next()) {
+            (Some(Ok(first)), Some(Ok(last))) => Some(PortRange { first, last }),
+            _ => None,
+        };
+        let reserved = reserved.trim().split(',').filter_map(|r| r.parse().ok()).collect();
+        Self { ephemeral, reserved }
+    }
+
+    /// Whether an outgoing connection may be given a port of the range.
+    fn may_take(&self, range: PortRange) -> bool {
+        let Some(ephemeral) = self.ephemeral else { return false };
+        let taken = |port: &u16| {
+            contains(ephemeral, *port) && !self.reserved.iter().any(|&r| contains(r, *port))
+        };
+        (range.first..=range.last).any(|port| taken(&port))
+    }
+}
+
+/// Everything that is wrong between the listeners and within each.
+pub(super) fn all(doors: &[Door], kernel: &Kernel) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (n, door) in doors.iter().enumerate() {
+        let earlier = doors.get(..n).unwrap_or_default();
+        addresses(door, earlier, &mut problems);
+        ranges(door, kernel, &mut problems);
+        problems.extend(earlier.iter().filter_map(|other| pools(door, other)));
+        problems.extend(doors.iter().filter_map(|other| door_in_range(door, other)));
+        problems.extend(private_address(door));
+    }
+    problems
+}
+
+/// Each address once.
+fn addresses(door: &Door, earlier: &[Door], problems: &mut Vec<Problem>) {
+    let mut taken: Vec<(SocketAddr, Option<&Place>)> = earlier.iter().flat_map(pairs).collect();
+    for (address, place) in pairs(door) {
+        let clash = taken.iter().find(|(other, _)| same_address(address, *other));
+        if let Some((other, first)) = clash {
+            let mut problem = Problem::error(format!("{address} is taken by {other}"))
+                .within(place.or(door.place.as_ref()))
+                .about(format!("listener.{}.bind", door.config.name));
+            if let Some(first) = first {
+                problem = problem.context(first, "here");
+            }
+            problems.push(problem);
+        }
+        taken.push((address, place));
+    }
+}
+
+fn pairs(door: &Door) -> impl Iterator<Item = (SocketAddr, Option<&Place>)> {
+    door.config.bind.iter().copied().zip(door.binds.iter().map(Option::as_ref))
+}
+
+/// Whether two sockets cannot both listen; port 0 is a port of its own each time.
+fn same_address(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() == b.port() && a.port() != 0 && overlap(a.ip(), b.ip())
+}
+
+/// Whether one of the addresses contains the other.
+fn overlap(a: IpAddr, b: IpAddr) -> bool {
+    a == b || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()))
+}
+
+fn contains(range: PortRange, port: u16) -> bool {
+    (range.first..=range.last).contains(&port)
+}
+
+fn intersect(a: PortRange, b: PortRange) -> bool {
+    a.first <= b.last && b.first <= a.last
+}
+
+/// A listener's own ranges, by themselves and against each other.
+fn ranges(door: &Door, kernel: &Kernel, problems: &mut Vec<Problem>) {
+    let (data, places) = (&door.config.data, &door.places);
+    let mut sides = vec![("data.ports", &data.downstream, &places.ports)];
+    if takes_connections(door) {
+        sides.push(("data.upstream_ports", &data.upstream, &places.upstream_ports));
+        if intersect(data.downstream.range, data.upstream.range) {
+            let place = places.upstream_ports.as_ref().or(places.ports.as_ref());
+            problems.push(
+                Problem::error(format!(
+                    "`ports` {} and `upstream_ports` {} overlap: clients and servers would meet on one port",
+                    data.downstream.range, data.upstream.range
+                ))
+                .within(place)
+                .about("data.upstream_ports"),
+            );
+        }
+    }
+    for (key, options, place) in sides {
+        if !(options.range.first..=options.range.last).any(|port| usable(options, port)) {
+            let reason = format!("no port of {} is left to give out", options.range);
+            let problem = Problem::error(reason).within(place.as_ref()).about(key);
+            problems.push(problem.remedy("widen the range or shorten the list of those to avoid"));
+        } else if kernel.may_take(options.range) {
+            problems.push(ephemeral(options.range, kernel).within(place.as_ref()).about(key));
+        }
+    }
+}
+
+fn usable(options: &PortOptions, port: u16) -> bool {
+    let told = match &options.expose {
+        Expose::Map(map) => map.contains_key(&port),
+        Expose::Same | Expose::Shift(_) => true,
+    };
+    told && !options.avoid.contains(&port)
+}
+
+fn ephemeral(range: PortRange, kernel: &Kernel) -> Problem {
+    let own = kernel.ephemeral.map(|r| r.to_string()).unwrap_or_default();
+    Problem::warning(format!(
+        "{range} overlaps the range of outgoing connections {own}: a port that one of them holds cannot be given out"
+    ))
+    .remedy(format!("set the sysctl net.ipv4.ip_local_reserved_ports={range}, or choose a lower range"))
+}
+
+/// Whether a server may be told to connect to us.
+fn takes_connections(door: &Door) -> bool {
+    match door.config.policy.upstream_mode {
+        UpstreamMode::Passive => false,
+        UpstreamMode::Command(command) => {
+            matches!(command, DataCommand::Port | DataCommand::Eprt)
+        }
+        UpstreamMode::Same | UpstreamMode::Active => true,
+    }
+}
+
+/// Two listeners with one and the same range share it; with ranges that only overlap, each finds
+/// ports held by the other.
+fn pools(door: &Door, other: &Door) -> Option<Problem> {
+    let (a, b) = (&door.config.data.downstream, &other.config.data.downstream);
+    let same = a.range == b.range && a.avoid == b.avoid && a.expose == b.expose && a.bind == b.bind;
+    if same || !intersect(a.range, b.range) || !share_address(door, other) {
+        return None;
+    }
+    let reason = format!(
+        "{} overlaps {} of listener `{}`, with other settings: a port held by one cannot be given out by the other",
+        a.range, b.range, other.config.name
+    );
+    let place = door.places.ports.as_ref().or(door.place.as_ref());
+    let problem = Problem::warning(reason).within(place);
+    Some(problem.about(format!("listener.{}.data.ports", door.config.name)))
+}
+
+/// Where the data ports of a listener listen.
+fn data_addresses(door: &Door) -> Vec<IpAddr> {
+    match door.config.data.downstream.bind {
+        Some(ip) => vec![ip],
+        None => door.config.bind.iter().map(SocketAddr::ip).collect(),
+    }
+}
+
+fn share_address(door: &Door, other: &Door) -> bool {
+    let theirs = data_addresses(other);
+    data_addresses(door).iter().any(|&a| theirs.iter().any(|&b| overlap(a, b)))
+}
+
+/// A listener's own port must not be one of a data range, its own or another's.
+fn door_in_range(door: &Door, other: &Door) -> Option<Problem> {
+    let range = other.config.data.downstream.range;
+    let theirs = data_addresses(other);
+    let (address, place) = pairs(door).find(|(address, _)| {
+        contains(range, address.port()) && theirs.iter().any(|&ip| overlap(ip, address.ip()))
+    })?;
+    let mut problem = Problem::error(format!(
+        "port {} is one of the data ports {range}: it cannot be both",
+        address.port()
+    ))
+    .within(place.or(door.place.as_ref()));
+    if let Some(ports) = &other.places.ports {
+        problem = problem.context(ports, "the data ports");
+    }
+    Some(problem.about(format!("listener.{}.bind", door.config.name)))
+}
+
+/// A private address told to the whole world.
+fn private_address(door: &Door) -> Option<Problem> {
+    let config = &door.config;
+    let Some(Source::Literal(ip)) = config.advertise.address else { return None };
+    let world = config.access.allow.iter().any(|net| net.addr().is_ipv4() && net.prefix_len() == 0);
+    let outside = config.bind.iter().any(|address| !address.ip().is_loopback());
+    if !is_private(ip) || !world || !outside || !config.advertise.rules.is_empty() {
+        return None;
+    }
+    Some(
+        Problem::warning(format!(
+            "{ip} is a private address: clients outside of its network can log in to listener `{}`, but open no data connection",
+            config.name
+        ))
+        .within(door.places.address.as_ref())
+        .about("advertise.address")
+        .remedy("advertise the public address, or say in `clients` that only the private networks may come"),
+    )
+}
+
+/// Not reachable over the Internet (RFC 1918, RFC 6598, RFC 3927, loopback).
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || shared
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,193 @@
+//! `[[listener]]`: each door, joined with its upstream and its settings.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::item::Item;
+use super::problem::{Place, Problem};
+use super::read::{Reader, Section};
+use super::resolve::Flags;
+use super::server::{Names, Server};
+use super::settings::{Places, Settings};
+use super::suggest;
+use super::types::ListenerConfig;
+use super::value;
+use crate::limits::AccessList;
+
+/// The port of the listener that is there when none is written.
+const IMPLIED_PORT: u16 = 2121;
+/// Longest greeting, bytes: with its code it stays below every client's line limit.
+const GREETING: usize = 200;
+
+/// A listener in run form, with the places that the checks point at.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) config: ListenerConfig,
+    pub(super) place: Option<Place>,
+    /// The place of each address of `config.bind`; the implied ones have none.
+    pub(super) binds: Vec<Option<Place>>,
+    pub(super) places: Places,
+}
+
+/// What is needed to read listeners.
+pub(super) struct Doors<'a> {
+    pub(super) reader: &'a Reader,
+    pub(super) flags: &'a Flags,
+    pub(super) base: &'a Settings,
+    /// `None`: one of them is wrong, so nothing can be said about references to them.
+    pub(super) servers: Option<&'a [Server]>,
+}
+
+impl Doors<'_> {
+    /// All of them; `None` when there is none or one is wrong, which has been reported.
+    pub(super) fn read(&self, root: &mut Section<'_>, from_file: bool) -> Option<Vec<Door>> {
+        let mut sections = root.sections("listener");
+        if sections.is_empty() {
+            let named =
+                self.flags.listen.is_some() || self.reader.any_variable("FTPGATE_LISTENER_");
+            if from_file && !named {
+                self.reader.report(
+                    Problem::error("there is no [[listener]]: nothing for clients to connect to")
+                        .remedy("add [[listener]] with bind = \"*:21\", or give --listen"),
+                );
+                return None;
+            }
+            sections.push(root.implied("listener"));
+        }
+        if let (Some(flag), 2..) = (&self.flags.listen, sections.len()) {
+            self.reader.report(
+                flag.problem("can stand for the only listener, and the file has several")
+                    .remedy("set FTPGATE_LISTENER_NAME_BIND for the one that is meant"),
+            );
+        }
+        let none = Flags::default();
+        let flags = if sections.len() == 1 { self.flags } else { &none };
+        let mut names = Names::default();
+        let read: Vec<_> = sections.into_iter().map(|s| self.door(s, flags, &mut names)).collect();
+        read.into_iter().collect()
+    }
+
+    fn door(&self, mut s: Section<'_>, flags: &Flags, names: &mut Names) -> Option<Door> {
+        let name = names.take(&mut s, "listener");
+        s.overlay("bind", flags.listen.clone());
+        let binds = binds(&mut s);
+        let server = self.server(&mut s);
+        let access = access(&mut s);
+        let greeting = s.take("greeting", greeting);
+        let mut settings = self.base.clone();
+        settings.read(&mut s, flags, |_| ());
+        let expose = settings.expose.resolve(settings.data.downstream.range);
+        let place = s.place().cloned();
+        let expose = expose.map_err(|problem| {
+            s.report("data.expose", problem.within(settings.places.expose.as_ref()));
+        });
+        s.finish();
+
+        let (server, (bind, binds)) = (server?, binds?);
+        settings.data.downstream.expose = expose.ok()?;
+        settings.policy.greeting = greeting;
+        server.instruct(&mut settings.policy);
+        let config = ListenerConfig {
+            name: name?,
+            bind,
+            upstream: server.options(&settings),
+            access: access?,
+            policy: settings.policy,
+            data: settings.data,
+            advertise: settings.advertise,
+            limits: settings.limits,
+            keepalive: settings.keepalive,
+        };
+        Some(Door { config, place, binds, places: settings.places })
+    }
+
+    /// The server it leads to; when there is only one, it need not be named.
+    fn server(&self, s: &mut Section<'_>) -> Option<&Server> {
+        let named = s.take("upstream", |item| Ok((item.text()?, item.clone())));
+        let servers = self.servers?;
+        let names = || servers.iter().map(|server| server.name.as_str());
+        let Some((name, item)) = named else {
+            if let [only] = servers {
+                return Some(only);
+            }
+            if s.is_absent("upstream") {
+                let list: Vec<_> = names().collect();
+                let problem = "several upstreams are there, and which one is meant is not said";
+                let remedy = format!("add upstream = NAME, one of {}", list.join(", "));
+                s.missed("upstream", Problem::error(problem).remedy(remedy));
+            }
+            return None;
+        };
+        let found = servers.iter().find(|server| server.name == name);
+        if found.is_none() {
+            let problem = item.problem("there is no upstream of this name");
+            let list: Vec<_> = names().collect();
+            s.report(
+                "upstream",
+                match suggest::nearest(&name, names()) {
+                    Some(meant) => problem.remedy(format!("did you mean \"{meant}\"?")),
+                    None => problem.remedy(format!("there is {}", list.join(", "))),
+                },
+            );
+        }
+        found
+    }
+}
+
+/// Its addresses and where each stands.
+fn binds(s: &mut Section<'_>) -> Option<(Vec<SocketAddr>, Vec<Option<Place>>)> {
+    if s.is_absent("bind") {
+        if s.place().is_some() {
+            s.missing("bind");
+            return None;
+        }
+        let any = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+        return Some((any.map(|ip| SocketAddr::new(ip, IMPLIED_PORT)).to_vec(), vec![None; 2]));
+    }
+    let read = s.list("bind", |item| {
+        let addresses = value::bind(item)?;
+        Ok(addresses.into_iter().map(|a| (a, Some(item.place.clone()))).collect::<Vec<_>>())
+    })?;
+    let pairs: Vec<_> = read.into_iter().flatten().collect();
+    if pairs.is_empty() {
+        let problem = Problem::error("is an empty list: nobody could connect");
+        s.report("bind", problem.within(s.place()));
+        return None;
+    }
+    Some(pairs.into_iter().unzip())
+}
+
+/// Who may connect: everybody when nothing is said, but nobody is let in by an empty list (S36).
+fn access(s: &mut Section<'_>) -> Option<AccessList> {
+    let everybody = vec![IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
+    let allow =
+        if s.is_absent("clients") { Some(everybody) } else { s.list("clients", value::network) };
+    let deny = if s.is_absent("deny_clients") {
+        Some(Vec::new())
+    } else {
+        s.list("deny_clients", value::network)
+    };
+    let (allow, deny) = (allow?, deny?);
+    if allow.is_empty() {
+        s.report(
+            "clients",
+            Problem::error("is an empty list: nobody would be let in")
+                .within(s.place())
+                .remedy("name the networks, or leave the key out to let everybody in"),
+        );
+        return None;
+    }
+    Some(AccessList { allow, deny })
+}
+
+fn greeting(item: &Item) -> Result<String, Problem> {
+    let text = item.text()?;
+    if text.is_empty() || text.len() > GREETING {
+        return Err(item.problem(format!("must have from 1 to {GREETING} characters")));
+    }
+    if !text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        return Err(item.problem("must be one line of printable ASCII (RFC 959)"));
+    }
+    Ok(text)
+}

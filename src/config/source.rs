@@ -1,0 +1,77 @@
+//! What is read from outside: the file, the process's variables, the kernel's port settings.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
+
+use super::checks::Kernel;
+use super::problem::Problem;
+
+/// Largest file that is taken for a configuration, bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// A file's name as the user gave it, and its text.
+pub(super) fn file(path: &Path) -> Result<(String, String), Problem> {
+    let name = path.display().to_string();
+    let unreadable = |error: std::io::Error| Problem::error(format!("cannot read {name}: {error}"));
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(Problem::error(format!("{name} is a directory")));
+    }
+    guarded(path, &metadata)?;
+    let mut text = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > LARGEST {
+        return Err(Problem::error(format!("{name} is larger than 1 MiB: is it the right file?")));
+    }
+    let text = String::from_utf8(text).map_err(|_| {
+        Problem::error(format!("{name} is not UTF-8 text")).remedy("save it as UTF-8")
+    })?;
+    Ok((name, text))
+}
+
+/// Who can write the file decides where sessions and passwords go (S39).
+#[cfg(unix)]
+fn guarded(path: &Path, metadata: &fs::Metadata) -> Result<(), Problem> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    const OTHERS_WRITE: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+    let open = |what: &Path| {
+        let what = what.display();
+        Problem::error(format!("anybody may write to {what}, and so say where sessions go"))
+            .remedy(format!("chmod o-w {what}"))
+    };
+    if metadata.is_file() && metadata.permissions().mode() & OTHERS_WRITE != 0 {
+        return Err(open(path));
+    }
+    let Ok(real) = path.canonicalize() else { return Ok(()) };
+    let Some(directory) = real.parent() else { return Ok(()) };
+    let Ok(metadata) = fs::metadata(directory) else { return Ok(()) };
+    match metadata.permissions().mode() & (OTHERS_WRITE | STICKY) {
+        OTHERS_WRITE => Err(open(directory)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn guarded(_: &Path, _: &fs::Metadata) -> Result<(), Problem> {
+    Ok(())
+}
+
+/// The FTPGATE_ variables of the process.
+pub(crate) fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| name.starts_with("FTPGATE_"))
+        .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
+        .collect()
+}
+
+/// The kernel's port settings; unknown elsewhere than on Linux.
+pub(super) fn kernel() -> Kernel {
+    let read =
+        |name: &str| fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap_or_default();
+    Kernel::parse(&read("ip_local_port_range"), &read("ip_local_reserved_ports"))
+}

@@ -1,0 +1,66 @@
+//! The run form: what the rest of the program is built from. Nothing invalid can be written here
+//! that the reader let through, and no `Option` must be `Some`.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::advertise::options::AdvertiseOptions;
+use crate::data::options::DataOptions;
+use crate::limits::{AccessList, LimitOptions};
+use crate::session::policy::Policy;
+use crate::telemetry::options::LogOptions;
+use crate::upstream::options::UpstreamOptions;
+
+/// A whole configuration, read, checked and with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// At least one.
+    pub(crate) listeners: Vec<ListenerConfig>,
+    /// Log settings of the process.
+    pub(crate) log: LogOptions,
+    /// How long a drain waits for transfers before the hard stop.
+    pub(crate) shutdown: Duration,
+    /// Worker threads; `None` is one a core.
+    pub(crate) workers: Option<NonZeroUsize>,
+}
+
+/// One door with its own settings: the global sections overlaid with the listener's own.
+#[derive(Debug, Clone)]
+pub(crate) struct ListenerConfig {
+    /// Unique; its name in the logs.
+    pub(crate) name: String,
+    /// Where clients connect; at least one, no two listeners on the same.
+    pub(crate) bind: Vec<SocketAddr>,
+    /// The server behind it.
+    pub(crate) upstream: UpstreamOptions,
+    /// Who may connect.
+    pub(crate) access: AccessList,
+    /// What a session allows and how long it waits.
+    pub(crate) policy: Policy,
+    /// Data ports, waits and caps.
+    pub(crate) data: DataOptions,
+    /// What goes into 227.
+    pub(crate) advertise: AdvertiseOptions,
+    /// How much it takes on.
+    pub(crate) limits: LimitOptions,
+    /// Idle time before TCP keepalive probes on both control connections (P34).
+    pub(crate) keepalive: Duration,
+}
+
+/// What the command line says; it wins over the environment, which wins over the file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--listen IP:PORT`, as often as wanted: `bind` of the only listener.
+    pub listen: Vec<String>,
+    /// `--upstream HOST[:PORT]`: `address` of the only upstream.
+    pub upstream: Option<String>,
+    /// `--public IP|NAME|auto`: `[advertise] address`.
+    pub public: Option<String>,
+    /// `--ports FIRST-LAST`: `[data] ports`.
+    pub ports: Option<String>,
+    /// `--log LEVEL`: `[log] level`.
+    pub log: Option<String>,
+    /// `--log-format auto|text|json`: `[log] format`.
+    pub log_format: Option<String>,
+}

@@ -1,0 +1,159 @@
+//! Brings both legs up, each at the moment the dialogue calls for it.
+
+use std::future::pending;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::leg::{Connected, Leg, LegSource};
+use super::options::DataOptions;
+use super::transfer::Progress;
+use crate::session::event::{Direction, Fault, Outcome, Side};
+
+/// The two legs and what decides when to dial and when to give up.
+pub(super) struct Opening<'a> {
+    downstream: Leg,
+    upstream: Leg,
+    options: &'a DataOptions,
+    began: Instant,
+    requested: Option<Instant>,
+    finished: Option<Instant>,
+    server_arrived: Option<Instant>,
+    /// The server is being dialled although the transfer command is not out yet.
+    early: bool,
+}
+
+/// What is due at a deadline.
+#[derive(Clone, Copy)]
+enum Due {
+    DialClient,
+    GiveUp(Outcome),
+}
+
+impl<'a> Opening<'a> {
+    /// Accepting legs listen already.
+    pub(super) fn new(
+        downstream: LegSource,
+        upstream: LegSource,
+        options: &'a DataOptions,
+    ) -> Self {
+        Self {
+            downstream: Leg::new(downstream),
+            upstream: Leg::new(upstream),
+            options,
+            began: Instant::now(),
+            requested: None,
+            finished: None,
+            server_arrived: None,
+            early: false,
+        }
+    }
+
+    /// Connections dropped because they came from somebody else (S4).
+    pub(super) fn strangers(&self) -> u32 {
+        self.downstream.strangers().saturating_add(self.upstream.strangers())
+    }
+
+    /// The legs that are up, client's first.
+    pub(super) fn take(&mut self) -> (Option<Connected>, Option<Connected>) {
+        (self.downstream.take(), self.upstream.take())
+    }
+
+    /// Waits until both legs are up and the transfer command is out.
+    ///
+    /// # Errors
+    /// How the transfer ended instead.
+    pub(super) async fn run(
+        &mut self,
+        progress: &mut watch::Receiver<Progress>,
+    ) -> Result<(), Outcome> {
+        loop {
+            let now = *progress.borrow_and_update();
+            self.note(now)?;
+            self.dial(now);
+            if self.requested.is_some() && self.downstream.is_up() && self.upstream.is_up() {
+                return Ok(());
+            }
+            let deadline = self.deadline(now.direction());
+            let client_waits = self.requested.is_some() && self.downstream.waits();
+            tokio::select! {
+                biased;
+                changed = progress.changed() => changed.map_err(|_| Outcome::Stopped)?,
+                news = self.upstream.next(), if client_waits || !self.upstream.is_up() => {
+                    self.upstream_news(news)?;
+                }
+                news = self.downstream.next(), if !self.downstream.is_up() => {
+                    news.map_err(|fault| Outcome::NotOpened(Side::Downstream, fault))?;
+                }
+                due = at(deadline) => match due {
+                    Due::DialClient => self.downstream.dial(self.options.dial),
+                    Due::GiveUp(outcome) => return Err(outcome),
+                },
+            }
+        }
+    }
+
+    /// Keeps the time of each stage.
+    fn note(&mut self, progress: Progress) -> Result<(), Outcome> {
+        if progress.has_failed() {
+            return Err(Outcome::Stopped);
+        }
+        if progress.direction().is_some() {
+            self.requested.get_or_insert_with(Instant::now);
+        }
+        if progress.has_finished() {
+            self.finished.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
+    /// Dials what is due by the stage alone. A passive server: as soon as the client is here or
+    /// the command is out (P42, P43). An active client: after the server's 1yz (P46).
+    fn dial(&mut self, progress: Progress) {
+        if self.upstream.waits()
+            && (self.requested.is_some() || (self.downstream.is_up() && !self.early))
+        {
+            self.early = self.requested.is_none();
+            self.upstream.dial(self.options.dial);
+        }
+        if progress.has_started() {
+            self.downstream.dial(self.options.dial);
+        }
+    }
+
+    fn upstream_news(&mut self, news: Result<(), Fault>) -> Result<(), Outcome> {
+        match news {
+            // Data, or their end, before any 1yz: the server has started.
+            Ok(()) if self.server_arrived.is_some() => self.downstream.dial(self.options.dial),
+            Ok(()) => self.server_arrived = Some(Instant::now()),
+            // Some servers listen only once they have the command.
+            Err(_) if self.early => {}
+            Err(fault) => return Err(Outcome::NotOpened(Side::Upstream, fault)),
+        }
+        Ok(())
+    }
+
+    /// The next moment at which waiting ends.
+    fn deadline(&self, direction: Option<Direction>) -> Option<(Instant, Due)> {
+        let not_opened = |side| Due::GiveUp(Outcome::NotOpened(side, Fault::NotOpened));
+        let DataOptions { accept, grace, .. } = *self.options;
+        let client =
+            self.downstream.accepts().then(|| (self.began + accept, not_opened(Side::Downstream)));
+        let server = self.requested.filter(|_| self.upstream.accepts());
+        let server = server.map(|at| (at + accept, not_opened(Side::Upstream)));
+        let nothing = self.finished.filter(|_| !self.upstream.is_up()).map(|at| match direction {
+            Some(Direction::Upload) => (at + grace, not_opened(Side::Upstream)),
+            _ => (at + grace, Due::GiveUp(Outcome::NoData)),
+        });
+        let dial = self.requested.zip(self.server_arrived).filter(|_| self.downstream.waits());
+        let dial =
+            dial.map(|(requested, arrived)| (requested.max(arrived) + grace, Due::DialClient));
+        [client, server, nothing, dial].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+}
+
+async fn at(deadline: Option<(Instant, Due)>) -> Due {
+    let Some((at, due)) = deadline else { return pending().await };
+    tokio::time::sleep_until(at).await;
+    due
+}

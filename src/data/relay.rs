@@ -1,0 +1,167 @@
+//! Both directions of a data connection, until it is delivered, broken, stalled or stopped.
+
+use std::pin::pin;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::leg::Connected;
+use super::meter::Meter;
+use super::options::DataOptions;
+use super::pump::Pump;
+use super::throttle::Throttle;
+use super::transfer::Progress;
+use crate::session::event::{Direction, Fault, Outcome, Side};
+
+/// The two connections of a transfer, and what their relay needs to know.
+pub(super) struct Relay<'a> {
+    pub(super) client: Connected,
+    pub(super) server: Connected,
+    pub(super) meter: &'a Meter,
+    pub(super) options: &'a DataOptions,
+    pub(super) throttle: &'a Throttle,
+}
+
+impl Relay<'_> {
+    /// Relays until the outcome is certain and tells it to `report`. What was delivered lingers
+    /// for `T_close` after that: a peer may close late, and is read until then (P48).
+    pub(super) async fn run(
+        mut self,
+        progress: &mut watch::Receiver<Progress>,
+        report: impl FnOnce(Outcome),
+    ) {
+        let Self { meter, options, throttle, .. } = self;
+        let (client, client_ends_well) = self.client.parts();
+        let (server, server_ends_well) = self.server.parts();
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let pump = |from, to, into| {
+            let limits = throttle.towards(into);
+            Pump { from, to, into, meter, limits, pipe: options.pipe }.run()
+        };
+        let mut down = pin!(pump(from_server, to_client, Side::Downstream));
+        let mut up = pin!(pump(from_client, to_server, Side::Upstream));
+        let mut verdict = Verdict::new(*progress.borrow_and_update(), meter, options);
+        let outcome = loop {
+            let decided = tokio::select! {
+                biased;
+                ended = &mut down, if !meter.has_ended(Side::Downstream) => verdict.ended(ended),
+                ended = &mut up, if !meter.has_ended(Side::Upstream) => verdict.ended(ended),
+                changed = progress.changed() => match changed {
+                    Ok(()) => verdict.advance(*progress.borrow_and_update()),
+                    // The transfer was dropped: what is open is reset.
+                    Err(_) => Some(Outcome::Stopped),
+                },
+                () = sleep_until(verdict.deadline()) => verdict.overdue(),
+            };
+            if let Some(outcome) = decided {
+                break outcome;
+            }
+        };
+        let plain = outcome == Outcome::Delivered || verdict.stopped_early;
+        (*client_ends_well, *server_ends_well) = (plain, plain);
+        report(outcome);
+        if outcome == Outcome::Delivered {
+            let rest = async {
+                if !meter.has_ended(Side::Downstream) {
+                    let _ = down.await;
+                }
+                if !meter.has_ended(Side::Upstream) {
+                    let _ = up.await;
+                }
+            };
+            let _ = timeout(options.close, rest).await;
+        }
+    }
+}
+
+/// Decides when a relay is over.
+struct Verdict<'a> {
+    direction: Direction,
+    meter: &'a Meter,
+    options: &'a DataOptions,
+    started: bool,
+    finished: Option<Instant>,
+    /// When the first direction ended.
+    half: Option<Instant>,
+    stopped_early: bool,
+}
+
+impl<'a> Verdict<'a> {
+    fn new(progress: Progress, meter: &'a Meter, options: &'a DataOptions) -> Self {
+        let mut verdict = Self {
+            direction: Direction::Either,
+            meter,
+            options,
+            started: false,
+            finished: None,
+            half: None,
+            stopped_early: false,
+        };
+        verdict.advance(progress);
+        verdict
+    }
+
+    /// A direction ended well, or a side broke (P49, P50).
+    fn ended(&mut self, ended: Result<(), Side>) -> Option<Outcome> {
+        if let Err(side) = ended {
+            return Some(Outcome::Broken(side, Fault::Reset));
+        }
+        self.half.get_or_insert_with(Instant::now);
+        let (down, up) = (Side::Downstream, Side::Upstream);
+        let delivered = match self.direction {
+            Direction::Download => self.meter.has_ended(down),
+            Direction::Upload => self.meter.has_ended(up),
+            Direction::Either => self.meter.has_ended(down) && self.meter.has_ended(up),
+        };
+        delivered.then_some(Outcome::Delivered)
+    }
+
+    /// The dialogue went on.
+    fn advance(&mut self, progress: Progress) -> Option<Outcome> {
+        self.started |= progress.has_started();
+        self.direction = progress.direction().unwrap_or(self.direction);
+        if progress.has_finished() {
+            self.finished.get_or_insert_with(Instant::now);
+        }
+        if progress.has_failed() {
+            self.stopped_early = !self.started;
+            return Some(Outcome::Stopped);
+        }
+        None
+    }
+
+    /// When to look again whether anything moves. Not moved by every read: whoever wakes at it
+    /// asks [`overdue`](Self::overdue), which knows.
+    fn deadline(&self) -> Instant {
+        let (since, limit) = match self.finished {
+            None => (self.meter.last_moved(), self.options.stall),
+            Some(at) => (self.meter.last_moved().max(at), self.options.drain),
+        };
+        let silent = since + limit;
+        self.closing().map_or(silent, |at| at.min(silent))
+    }
+
+    /// When a transfer of unknown direction is taken as complete although one half is open.
+    fn closing(&self) -> Option<Instant> {
+        let (half, finished) = self.half.zip(self.finished)?;
+        (self.direction == Direction::Either).then(|| half.max(finished) + self.options.close)
+    }
+
+    fn overdue(&self) -> Option<Outcome> {
+        let now = Instant::now();
+        if self.closing().is_some_and(|at| at <= now) {
+            return Some(Outcome::Delivered);
+        }
+        (self.deadline() <= now).then(|| Outcome::Broken(self.silent(), Fault::Stalled))
+    }
+
+    /// Whom we wait for: who does not take what we have, or else who has the data.
+    fn silent(&self) -> Side {
+        let (source, sink) = match self.direction {
+            Direction::Download | Direction::Either => (Side::Upstream, Side::Downstream),
+            Direction::Upload => (Side::Downstream, Side::Upstream),
+        };
+        [sink, source].into_iter().find(|s| self.meter.is_blocked(*s)).unwrap_or(source)
+    }
+}

@@ -1,0 +1,162 @@
+//! One data transfer: a task that brings up two legs, relays, and reports once.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use std::{future::Future, pin::Pin};
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::leg::Connected;
+pub(crate) use super::leg::LegSource;
+use super::meter::Meter;
+use super::opening::Opening;
+use super::options::DataOptions;
+use super::relay::Relay;
+use super::throttle::Throttle;
+use crate::session::event::{Direction, Outcome, Side, Stage, TransferReport};
+
+/// How far the dialogue has come, as the task sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    stage: Stage,
+    /// A 1yz or a final 2yz was seen, whatever came after it.
+    started: bool,
+}
+
+impl Progress {
+    /// Which way the data flow, once the transfer command is out.
+    pub(super) fn direction(self) -> Option<Direction> {
+        match self.stage {
+            Stage::Requested(d) | Stage::Started(d) | Stage::Finished(d) => Some(d),
+            Stage::Granted | Stage::Failed => None,
+        }
+    }
+
+    /// The server has begun: from now on a break is a reset.
+    pub(super) fn has_started(self) -> bool {
+        self.started
+    }
+
+    /// The server said that it is done, with success.
+    pub(super) fn has_finished(self) -> bool {
+        matches!(self.stage, Stage::Finished(_))
+    }
+
+    /// There is nothing more to transfer.
+    pub(super) fn has_failed(self) -> bool {
+        self.stage == Stage::Failed
+    }
+}
+
+/// A transfer that runs. Dropping it before its report is there resets what is open and gives the
+/// ports back; after the report the connections end on their own.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    progress: watch::Sender<Progress>,
+    report: Option<oneshot::Receiver<TransferReport>>,
+    task: JoinHandle<()>,
+}
+
+impl Transfer {
+    /// Starts the task on this worker, at [`Stage::Granted`].
+    pub(crate) fn start(
+        downstream: LegSource,
+        upstream: LegSource,
+        options: Arc<DataOptions>,
+        throttle: Throttle,
+    ) -> Self {
+        let (progress, watched) =
+            watch::channel(Progress { stage: Stage::Granted, started: false });
+        let (reporter, report) = oneshot::channel();
+        let task = tokio::spawn(run(downstream, upstream, options, throttle, watched, reporter));
+        Self { progress, report: Some(report), task }
+    }
+
+    /// Tells the task how far the dialogue has come.
+    pub(crate) fn advance(&self, stage: Stage) {
+        self.progress.send_modify(|progress| {
+            progress.stage = stage;
+            progress.started |= matches!(stage, Stage::Started(_) | Stage::Finished(_));
+        });
+    }
+
+    /// The report, once; pending for ever after that.
+    pub(crate) fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<TransferReport> {
+        let Some(report) = &mut self.report else { return Poll::Pending };
+        let report = ready!(Pin::new(report).poll(cx));
+        self.report = None;
+        // No report: the runtime is going down, and the task with it.
+        Poll::Ready(report.unwrap_or_else(|_| nothing(Outcome::Stopped)))
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        let unheard = self.report.as_mut().is_some_and(|report| report.try_recv().is_err());
+        if unheard {
+            self.task.abort();
+        }
+    }
+}
+
+async fn run(
+    downstream: LegSource,
+    upstream: LegSource,
+    options: Arc<DataOptions>,
+    throttle: Throttle,
+    mut progress: watch::Receiver<Progress>,
+    reporter: oneshot::Sender<TransferReport>,
+) {
+    let mut opening = Opening::new(downstream, upstream, &options);
+    let opened = opening.run(&mut progress).await;
+    let (client, server) = opening.take();
+    let mut report = TransferReport {
+        client: client.as_ref().map(Connected::peer),
+        server: server.as_ref().map(Connected::peer),
+        strangers: opening.strangers(),
+        ..nothing(opened.err().unwrap_or(Outcome::Stopped))
+    };
+    // What is left of the legs, a listening port above all, ends here.
+    drop(opening);
+    let (client, server) = match (opened, client, server) {
+        (Ok(()), Some(client), Some(server)) => (client, server),
+        (_, client, server) => {
+            if report.outcome == Outcome::NoData || !progress.borrow().has_started() {
+                client.into_iter().chain(server).for_each(Connected::close);
+            }
+            // Nobody listens any more if the session is over.
+            let _ = reporter.send(report);
+            return;
+        }
+    };
+    let meter = Meter::new();
+    let relay = Relay { client, server, meter: &meter, options: &options, throttle: &throttle };
+    let tell = |outcome| {
+        report.outcome = outcome;
+        report.downloaded = meter.bytes(Side::Downstream);
+        report.uploaded = meter.bytes(Side::Upstream);
+        report.closed_first = meter.closed_first();
+        report.elapsed = meter.elapsed();
+        let _ = reporter.send(report);
+    };
+    relay.run(&mut progress, tell).await;
+}
+
+/// The report of a transfer that moved nothing.
+const fn nothing(outcome: Outcome) -> TransferReport {
+    TransferReport {
+        outcome,
+        downloaded: 0,
+        uploaded: 0,
+        client: None,
+        server: None,
+        closed_first: None,
+        elapsed: Duration::ZERO,
+        strangers: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! The few replies the gateway utters itself.
+//!
+//! Fixed ASCII that never repeats a client's bytes (P19, S10). 4yz where a retry may work, 5yz
+//! where it will not, 421 where the connection ends.
+
+macro_rules! replies {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: &[u8] = concat!($text, "\r\n").as_bytes();)*
+
+        /// Every reply of this file, for tests.
+        pub const ALL: &[&[u8]] = &[$($name),*];
+    };
+}
+
+replies! {
+    /// Over the listener's session limit (S18).
+    TOO_MANY_SESSIONS = "421 Too many connections, try again later.";
+    /// Over the limit for one client address (S18).
+    TOO_MANY_FROM_CLIENT = "421 Too many connections from your address, try again later.";
+    /// The client's network is not let in (S36).
+    NOT_WELCOME = "421 Service not available to your address.";
+    /// We are stopping (P179).
+    SHUTTING_DOWN = "421 The service is shutting down, closing control connection.";
+    /// No server answered (P111): no word about which.
+    SERVER_UNREACHABLE = "421 The server cannot be reached, try again later.";
+    /// The server closed its control connection.
+    SERVER_GONE = "421 The server closed the connection.";
+    /// The server talks out of turn (P21).
+    SERVER_CONFUSED = "421 The server sent replies out of turn, closing control connection.";
+    /// The server does not answer.
+    SERVER_SILENT = "421 The server did not answer in time, closing control connection.";
+    /// `T_idle`.
+    IDLE_TIMEOUT = "421 Idle for too long, closing control connection.";
+    /// `T_login` (S19).
+    LOGIN_TIMEOUT = "421 Login took too long, closing control connection.";
+    /// S10.
+    TOO_MANY_BAD_COMMANDS = "421 Too many bad commands, closing control connection.";
+    /// P105.
+    TOO_MANY_LOGIN_FAILURES = "421 Too many failed logins, closing control connection.";
+    /// P7.
+    LINE_TOO_LONG = "500 Command line too long.";
+    /// P3.
+    BAD_COMMAND = "500 Syntax error, command unrecognized.";
+    /// P5, P74.
+    BAD_ARGUMENT = "501 Syntax error in parameters or arguments.";
+    /// P12, P81, P182, P187.
+    NOT_IMPLEMENTED = "502 Command not implemented.";
+    /// A command the configuration denies.
+    DENIED = "502 Command not allowed here.";
+    /// OPTS of a feature that FEAT does not list (P90).
+    OPTS_UNKNOWN = "501 Option not understood.";
+    /// P52.
+    MODE_NOT_SUPPORTED = "504 Only stream mode is supported.";
+    /// P75, S1.
+    PORT_FOREIGN = "500 Illegal PORT: it must name your own address.";
+    /// P74, S1.
+    PORT_LOW = "504 Illegal PORT: ports below 1024 are not allowed.";
+    /// PORT on an IPv6 control connection.
+    PORT_OVER_IPV6 = "500 PORT cannot carry an IPv6 address, use EPRT.";
+    /// P70.
+    PASV_OVER_IPV6 = "425 PASV cannot carry an IPv6 address, use EPSV.";
+    /// P71, P77.
+    USE_FAMILY_1 = "522 Network protocol not supported, use (1)";
+    /// P71, P77.
+    USE_FAMILY_2 = "522 Network protocol not supported, use (2)";
+    /// P72.
+    EPSV_ALL_OK = "200 EPSV ALL accepted.";
+    /// P72.
+    EPSV_ALL_ONLY = "503 Only EPSV is allowed after EPSV ALL.";
+    /// RFC 959.
+    PORT_OK = "200 PORT command successful.";
+    /// RFC 2428.
+    EPRT_OK = "200 EPRT command successful.";
+    /// NOOP before there is a server.
+    NOOP_OK = "200 NOOP ok.";
+    /// QUIT before there is a server.
+    GOODBYE = "221 Goodbye.";
+    /// S21: never a port outside the range.
+    NO_FREE_PORT = "425 No data port is free for your address, try again later.";
+    /// P66.
+    NO_ADDRESS = "425 No address is known that you could reach, use EPSV.";
+    /// The kernel said no.
+    NO_LISTENER = "425 Cannot open a data port, try again later.";
+    /// The server refused the data connection we asked for on the client's behalf.
+    NO_DATA_FROM_SERVER = "425 The server refused to set up a data connection.";
+    /// The server's 227 or 229 makes no sense, or names a port we do not dial (S2).
+    BAD_DATA_ADDRESS = "425 The server named a data port that cannot be used.";
+    /// P39.
+    USE_PASV_FIRST = "425 Use PASV, EPSV, PORT or EPRT first.";
+    /// The data connection of this grant was never opened.
+    DATA_TIMED_OUT = "425 The data connection was not opened in time, ask for a new one.";
+    /// P44, P46.
+    CANNOT_OPEN_DATA = "425 Cannot open data connection.";
+    /// P49.
+    TRANSFER_BROKEN = "426 Data connection broken; transfer incomplete.";
+    /// P49: everything went out, but the server did not say so.
+    NOT_CONFIRMED = "451 The server did not confirm the transfer.";
+    /// P33: the server gave one reply for both the transfer and ABOR.
+    ABOR_DONE = "226 ABOR processed.";
+}
+
+/// The code of one of these replies.
+pub const fn code(reply: &[u8]) -> u16 {
+    match reply {
+        [a, b, c, ..] => (*a - b'0') as u16 * 100 + (*b - b'0') as u16 * 10 + (*c - b'0') as u16,
+        _ => 0,
+    }
+}
+
+/// Our own FEAT answer when the server has none (P91).
+pub fn feat<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
+    let mut reply = b"211-Features:\r\n".to_vec();
+    for line in lines {
+        reply.push(b' ');
+        reply.extend_from_slice(line.as_bytes());
+        reply.extend_from_slice(b"\r\n");
+    }
+    reply.extend_from_slice(b"211 End\r\n");
+    reply
+}

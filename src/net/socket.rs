@@ -1,0 +1,154 @@
+//! Listen, connect, and every `setsockopt` of the program.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::io::Interest;
+use tokio::net::{TcpSocket, TcpStream};
+
+/// Control connections that may wait for accept: a burst of clients, bounded by `somaxconn`.
+const CONTROL_BACKLOG: i32 = 4096;
+/// Data connections that may wait for accept: one is wanted, the rest are strangers or, on a
+/// shared port, other clients.
+const DATA_BACKLOG: i32 = 64;
+/// Unanswered keepalive probes until a control connection counts as dead.
+const KEEPALIVE_PROBES: u32 = 4;
+/// Source ports tried when the kernel picks one whose 4-tuple still exists.
+const CONNECT_TRIES: u32 = 3;
+
+/// A non-blocking listener for control connections.
+///
+/// With `reuse_port` several sockets of this process share the address, one for each worker.
+///
+/// # Errors
+/// Whatever the kernel says to socket, bind or listen.
+pub(crate) fn listen_control(
+    addr: SocketAddr,
+    reuse_port: bool,
+) -> io::Result<std::net::TcpListener> {
+    let socket = listener(addr)?;
+    #[cfg(unix)]
+    socket.set_reuse_port(reuse_port)?;
+    socket.bind(&addr.into())?;
+    socket.listen(CONTROL_BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A non-blocking listener for data connections. `SO_REUSEADDR` lets TIME_WAIT pass (S32);
+/// `SO_REUSEPORT` would let two processes cross their connections (S31).
+///
+/// # Errors
+/// Whatever the kernel says; [`io::ErrorKind::AddrInUse`] when somebody else listens there.
+pub(crate) fn listen_data(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = listener(addr)?;
+    socket.bind(&addr.into())?;
+    socket.listen(DATA_BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn listener(addr: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    if addr.is_ipv6() {
+        // The sysctl's default must not decide whether IPv4 clients come in here too (S34).
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
+}
+
+/// Connects to `to`, leaving from the address `from` if one is named (P41).
+///
+/// # Errors
+/// What the kernel or the network says; [`io::ErrorKind::TimedOut`] after `timeout`.
+pub(crate) async fn connect(
+    to: SocketAddr,
+    from: Option<IpAddr>,
+    timeout: Duration,
+) -> io::Result<TcpStream> {
+    let attempt = async {
+        let mut tries = 1;
+        loop {
+            match connect_once(to, from).await {
+                Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable && tries < CONNECT_TRIES => {
+                    tries += 1;
+                }
+                done => return done,
+            }
+        }
+    };
+    tokio::time::timeout(timeout, attempt).await.map_err(|_| io::ErrorKind::TimedOut)?
+}
+
+async fn connect_once(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(from) = from {
+        // Without it a port in TIME_WAIT towards one server is taken for all servers.
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::new(from, 0))?;
+    }
+    socket.connect(to).await
+}
+
+/// Options of a control connection: no delay (P59), urgent data in line (P29), and keepalive
+/// probes after `keepalive` of silence (P34).
+///
+/// # Errors
+/// When the connection is gone already.
+pub(crate) fn tune_control(stream: &TcpStream, keepalive: Duration) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_out_of_band_inline(true)?;
+    let interval = (keepalive / KEEPALIVE_PROBES).max(Duration::from_secs(1));
+    let probes = TcpKeepalive::new().with_time(keepalive).with_interval(interval);
+    #[cfg(not(any(target_os = "openbsd", target_os = "windows")))]
+    let probes = probes.with_retries(KEEPALIVE_PROBES);
+    socket.set_tcp_keepalive(&probes)
+}
+
+/// Options of a data connection: a short segment never waits for an acknowledgement (P59).
+/// Buffers are left to the kernel, which tunes them better than any constant.
+///
+/// # Errors
+/// When the connection is gone already.
+pub(crate) fn tune_data(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)
+}
+
+/// Makes the coming close a reset: the peer must not take what it got for the whole (P50).
+pub(crate) fn reset_on_close(stream: &TcpStream) {
+    // It fails only on a connection that is reset already.
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+/// Sends FIN: everything was written.
+///
+/// # Errors
+/// When the connection is gone already.
+pub(crate) fn shutdown_write(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).shutdown(std::net::Shutdown::Write)
+}
+
+/// Sends `bytes`, the last of which is TCP urgent data (P30); says how many went out.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when the send buffer is full.
+pub(crate) fn send_urgent(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    stream.try_io(Interest::WRITABLE, || SockRef::from(stream).send_out_of_band(bytes))
+}
+
+/// Raises the soft limit of open files to the hard one and says what it is now.
+///
+/// # Errors
+/// When the kernel refuses the new limit.
+pub(crate) fn descriptor_limit() -> io::Result<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return Ok(limit.current.unwrap_or(u64::MAX));
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
+    Ok(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+}

@@ -1,0 +1,392 @@
+//! The conductor: waits for what happens, tells the machine, does what it says.
+//!
+//! Three steps and no decisions: [`Driver::poll_input`] waits, `Machine::handle` decides,
+//! [`Driver::perform`] acts. The session is one task; everything it owns goes with it.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::event::{
+    Action, CloseReason, Event, Leg, ListenError, Side, TransferPlan, TransferReport,
+};
+use super::machine::Machine;
+use super::output::Output;
+use super::rooms::Rooms;
+use crate::data::ports::{LeaseError, PortLease};
+use crate::data::throttle::Throttle;
+use crate::data::transfer::{LegSource, Transfer};
+use crate::net::socket;
+use crate::registry::SessionPermit;
+use crate::telemetry::audit::SessionInfo;
+use crate::upstream::UpstreamError;
+
+/// Bytes read from a control connection at once; the buffer belongs to the worker.
+const READ_CHUNK: usize = 16 << 10;
+
+/// Unsent bytes of either side above which nothing more is read: back-pressure (S23).
+const OUTPUT_LIMIT: usize = 64 << 10;
+
+/// How long the last words may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+thread_local! {
+    static SCRATCH: std::cell::RefCell<Vec<u8>> = std::cell::RefCell::new(vec![0; READ_CHUNK]);
+}
+
+type Connecting = Pin<Box<dyn Future<Output = Result<TcpStream, UpstreamError>> + Send>>;
+
+/// What a session waits for.
+enum Input {
+    Read(Side, usize),
+    Eof(Side),
+    Connected(Result<TcpStream, UpstreamError>),
+    Report(TransferReport),
+    Deadline,
+    Drain,
+}
+
+/// One session's sockets and the machine that rules them.
+struct Driver {
+    machine: Machine,
+    rooms: Arc<Rooms>,
+    permit: SessionPermit,
+    info: SessionInfo,
+    client: TcpStream,
+    server: Option<TcpStream>,
+    output: [Output; 2],
+    connecting: Option<Connecting>,
+    leases: [Option<PortLease>; 2],
+    transfer: Option<Transfer>,
+    throttle: Throttle,
+    timer: Pin<Box<Sleep>>,
+    /// What the timer is set to; never later than the machine's deadline.
+    armed: Option<Instant>,
+    drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    closing: Option<CloseReason>,
+}
+
+/// Carries one session from its accepted control connection to its end.
+///
+/// `drain` is cancelled when the process stops.
+pub(crate) async fn serve(
+    client: TcpStream,
+    peer: SocketAddr,
+    rooms: Arc<Rooms>,
+    permit: SessionPermit,
+    drain: CancellationToken,
+) {
+    let Ok(local) = client.local_addr() else { return };
+    if let Err(error) = socket::tune_control(&client, rooms.keepalive) {
+        tracing::debug!(%error, client = %peer, "client left at once");
+        return;
+    }
+    let now = Instant::now();
+    let mut driver = Driver {
+        machine: Machine::new(rooms.policy.clone(), peer, local, now),
+        info: SessionInfo::new(permit.id(), rooms.name.clone(), peer, rooms.xferlog.clone()),
+        throttle: rooms.throttle.session(&rooms.data.rates),
+        rooms,
+        permit,
+        client,
+        server: None,
+        output: Default::default(),
+        connecting: None,
+        leases: [None, None],
+        transfer: None,
+        timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        armed: None,
+        drain: Some(Box::pin(drain.cancelled_owned())),
+        closing: None,
+    };
+    driver.run().await;
+    driver.finish().await;
+}
+
+impl Driver {
+    async fn run(&mut self) {
+        self.obey();
+        while self.closing.is_none() {
+            let input = poll_fn(|cx| self.poll_input(cx)).await;
+            self.tell(input);
+            self.obey();
+        }
+    }
+
+    // --- wait ---
+
+    /// One pass over everything the session waits for. Writes first: they make room for reads.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        for side in [Side::Downstream, Side::Upstream] {
+            if self.poll_flush(side, cx).is_err() {
+                return Poll::Ready(Input::Eof(side));
+            }
+        }
+        if let Some(transfer) = &mut self.transfer
+            && let Poll::Ready(report) = transfer.poll_report(cx)
+        {
+            self.transfer = None;
+            return Poll::Ready(Input::Report(report));
+        }
+        if let Some(connecting) = &mut self.connecting
+            && let Poll::Ready(result) = connecting.as_mut().poll(cx)
+        {
+            self.connecting = None;
+            return Poll::Ready(Input::Connected(result));
+        }
+        if self.output.iter().all(|output| output.len() < OUTPUT_LIMIT) {
+            for side in [Side::Upstream, Side::Downstream] {
+                if let Poll::Ready(input) = self.poll_read(side, cx) {
+                    return Poll::Ready(input);
+                }
+            }
+        }
+        if let Some(drain) = &mut self.drain
+            && drain.as_mut().poll(cx).is_ready()
+        {
+            self.drain = None;
+            return Poll::Ready(Input::Drain);
+        }
+        self.poll_deadline(cx).map(|()| Input::Deadline)
+    }
+
+    fn poll_read(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<Input> {
+        if !self.machine.wants_input(side) {
+            return Poll::Pending;
+        }
+        let Some(stream) = self.stream(side) else { return Poll::Pending };
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = tokio::io::ReadBuf::new(scratch);
+            let read = tokio::io::AsyncRead::poll_read(Pin::new(stream), cx, &mut buffer);
+            read.map(|result| match (result, buffer.filled().len()) {
+                (Ok(()), 1..) => Input::Read(side, buffer.filled().len()),
+                _ => Input::Eof(side),
+            })
+        })
+    }
+
+    fn poll_flush(&mut self, side: Side, cx: &mut Context<'_>) -> io::Result<()> {
+        let [to_client, to_server] = &mut self.output;
+        match (side, &mut self.server) {
+            (Side::Downstream, _) => to_client.poll_flush(&mut self.client, cx),
+            (Side::Upstream, Some(server)) => to_server.poll_flush(server, cx),
+            (Side::Upstream, None) => Ok(()),
+        }
+    }
+
+    /// The timer is moved only when it would come too late; too early costs one look.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.machine.poll_deadline() else { return Poll::Pending };
+        loop {
+            let armed = match self.armed {
+                Some(armed) if armed <= deadline => armed,
+                _ => {
+                    self.timer.as_mut().reset(deadline.into());
+                    *self.armed.insert(deadline)
+                }
+            };
+            std::task::ready!(self.timer.as_mut().poll(cx));
+            self.armed = None;
+            if armed >= deadline {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    fn stream(&mut self, side: Side) -> Option<&mut TcpStream> {
+        match side {
+            Side::Downstream => Some(&mut self.client),
+            Side::Upstream => self.server.as_mut(),
+        }
+    }
+
+    // --- tell ---
+
+    fn tell(&mut self, input: Input) {
+        let now = Instant::now();
+        match input {
+            // No await lies between the read and here: the worker's buffer is still ours.
+            Input::Read(side, len) => SCRATCH.with_borrow(|scratch| {
+                let bytes = scratch.get(..len).unwrap_or_default();
+                self.machine.handle(Event::Bytes(side, bytes), now);
+            }),
+            Input::Eof(side) => self.eof(side, now),
+            Input::Connected(Ok(server)) => self.connected(server, now),
+            Input::Connected(Err(error)) => {
+                let upstream = &*self.rooms.upstream.options().name;
+                tracing::warn!(session = %self.permit.id(), upstream, why = error.label(), "{error}");
+                self.machine.handle(Event::ConnectFailed, now);
+            }
+            Input::Report(report) => {
+                self.machine.handle(Event::TransferDone(report), now);
+            }
+            Input::Deadline => self.machine.handle(Event::Deadline, now),
+            Input::Drain => self.machine.handle(Event::Drain, now),
+        }
+    }
+
+    fn eof(&mut self, side: Side, now: Instant) {
+        if side == Side::Upstream {
+            self.server = None;
+        }
+        self.machine.handle(Event::Eof(side), now);
+    }
+
+    fn connected(&mut self, server: TcpStream, now: Instant) {
+        let ends = server.peer_addr().and_then(|peer| Ok((peer, server.local_addr()?)));
+        let tuned = socket::tune_control(&server, self.rooms.keepalive);
+        let (Ok((peer, local)), Ok(())) = (ends, tuned) else {
+            return self.machine.handle(Event::ConnectFailed, now);
+        };
+        let epsv = self.rooms.upstream.epsv_allowed(peer.ip(), now);
+        self.info.server = Some(peer);
+        self.server = Some(server);
+        self.machine.handle(Event::Connected { peer, local, epsv }, now);
+    }
+
+    // --- act ---
+
+    /// Performs until the machine has nothing more to say.
+    fn obey(&mut self) {
+        loop {
+            let mut answer = None;
+            while let Some(action) = self.machine.poll_action() {
+                answer = self.perform(action).or(answer);
+            }
+            match answer {
+                Some(event) => self.machine.handle(event, Instant::now()),
+                None => break,
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) -> Option<Event<'static>> {
+        match action {
+            Action::Send { to, bytes, urgent } => {
+                if let Some(output) = self.output.get_mut(to.index()) {
+                    output.push(bytes, urgent);
+                }
+            }
+            Action::Connect => {
+                let upstream = self.rooms.upstream.clone();
+                let within = upstream.options().dial;
+                self.connecting = Some(Box::pin(async move { upstream.connect(within).await }));
+            }
+            Action::Listen { side, expected, advertise } => {
+                return Some(match self.listen(side, expected, advertise) {
+                    Ok(addr) => Event::Listening(side, addr),
+                    Err(why) => Event::ListenRefused(side, why),
+                });
+            }
+            Action::Open(plan) => self.open(plan),
+            Action::Advance(stage) => {
+                if let Some(transfer) = &self.transfer {
+                    transfer.advance(stage);
+                }
+            }
+            Action::CloseTransfer => {
+                self.transfer = None;
+                self.leases = [None, None];
+            }
+            Action::EpsvRefused => {
+                if let Some(server) = self.info.server {
+                    self.rooms.upstream.epsv_refused(server.ip());
+                }
+            }
+            Action::LoggedIn => self.permit.logged_in(),
+            Action::Record(record) => self.info.transfer(&record),
+            Action::Close(reason) => self.closing = Some(reason),
+        }
+        None
+    }
+
+    fn listen(
+        &mut self,
+        side: Side,
+        expected: IpAddr,
+        advertise: bool,
+    ) -> Result<SocketAddr, ListenError> {
+        let control = self.stream(side).ok_or(ListenError::Local)?;
+        let local = control.local_addr().map_err(|_| ListenError::Local)?.ip();
+        let address = if advertise { self.advertised(local)? } else { local };
+        let pool = self.rooms.ports(side);
+        let lease = pool.lease(local, expected).map_err(|error| match error {
+            LeaseError::Exhausted => ListenError::Exhausted,
+            LeaseError::Local(error) => {
+                tracing::warn!(session = %self.permit.id(), %error, "cannot open a data port");
+                ListenError::Local
+            }
+        })?;
+        let addr = SocketAddr::new(address, lease.exposed_port());
+        if let Some(slot) = self.leases.get_mut(side.index()) {
+            *slot = Some(lease);
+        }
+        Ok(addr)
+    }
+
+    /// The address to put into 227, by the rule that is logged with it (P66).
+    fn advertised(&mut self, local: IpAddr) -> Result<IpAddr, ListenError> {
+        let choice = self.rooms.advertiser.choose(self.info.client.ip(), local);
+        let choice = choice.ok_or(ListenError::NoAddress)?;
+        tracing::debug!(
+            session = %self.permit.id(),
+            client = %self.info.client,
+            address = %choice.address,
+            rule = choice.rule.label(),
+            "advertised address"
+        );
+        let address = choice.address;
+        self.info.rule = Some(choice.rule);
+        Ok(address)
+    }
+
+    fn open(&mut self, plan: TransferPlan) {
+        let [downstream, upstream] = &mut self.leases;
+        let local = |stream: Option<&TcpStream>| {
+            stream.and_then(|s| s.local_addr().ok()).map(|addr| addr.ip())
+        };
+        // Data leaves from the address of its control connection (P41).
+        let downstream = source(plan.downstream, downstream.take(), local(Some(&self.client)));
+        let upstream = source(plan.upstream, upstream.take(), local(self.server.as_ref()));
+        if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
+            let options = self.rooms.data.clone();
+            let throttle = self.throttle.clone();
+            self.transfer = Some(Transfer::start(downstream, upstream, options, throttle));
+        }
+    }
+
+    // --- end ---
+
+    /// Says the last words, within bounds, and leaves the record of the session.
+    async fn finish(mut self) {
+        self.transfer = None;
+        self.leases = [None, None];
+        let words = poll_fn(|cx| {
+            let flushed = self.poll_flush(Side::Downstream, cx);
+            let to_client = self.output.first().is_some_and(|output| output.len() > 0);
+            if flushed.is_ok() && to_client { Poll::Pending } else { Poll::Ready(()) }
+        });
+        let _ = tokio::time::timeout(LAST_WORDS, words).await;
+        let _ = socket::shutdown_write(&self.client);
+        // What is left unread would turn the end into a reset and eat the last words.
+        SCRATCH
+            .with_borrow_mut(|scratch| while self.client.try_read(scratch).is_ok_and(|n| n > 0) {});
+        let reason = self.closing.unwrap_or(CloseReason::ClientGone);
+        self.info.closed(reason.label());
+    }
+}
+
+fn source(leg: Leg, lease: Option<PortLease>, from: Option<IpAddr>) -> Option<LegSource> {
+    match leg {
+        Leg::Accept => lease.map(LegSource::Accept),
+        Leg::Connect(to) => Some(LegSource::Connect { to, from }),
+    }
+}

@@ -1,0 +1,79 @@
+//! Bytes on their way to one control connection.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+
+use crate::net::socket;
+
+/// What was not written yet. Empty, it holds no memory: an idle session has two of these.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    bytes: Vec<u8>,
+    sent: usize,
+    /// The byte to be marked urgent (P30).
+    urgent: Option<usize>,
+}
+
+impl Output {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    pub(super) fn push(&mut self, bytes: Vec<u8>, urgent: bool) {
+        if self.bytes.is_empty() {
+            self.bytes = bytes;
+        } else {
+            self.bytes.extend_from_slice(&bytes);
+        }
+        if urgent {
+            self.urgent = self.bytes.len().checked_sub(1);
+        }
+    }
+
+    /// Writes as much as the socket takes. `Ok` says nothing about how much that was.
+    pub(super) fn poll_flush(
+        &mut self,
+        stream: &mut TcpStream,
+        cx: &mut Context<'_>,
+    ) -> io::Result<()> {
+        while self.sent < self.bytes.len() {
+            let Poll::Ready(written) = self.poll_step(stream, cx) else { return Ok(()) };
+            match written? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => self.sent += written,
+            }
+        }
+        *self = Self::default();
+        Ok(())
+    }
+
+    fn poll_step(
+        &mut self,
+        stream: &mut TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let rest = self.bytes.get(self.sent..).unwrap_or_default();
+        let Some(mark) = self.urgent.and_then(|at| at.checked_sub(self.sent)) else {
+            return Pin::new(stream).poll_write(cx, rest);
+        };
+        let before = rest.get(..mark).unwrap_or_default();
+        if !before.is_empty() {
+            return Pin::new(stream).poll_write(cx, before);
+        }
+        loop {
+            std::task::ready!(stream.poll_write_ready(cx))?;
+            match socket::send_urgent(stream, rest.get(..1).unwrap_or_default()) {
+                Ok(_) => {
+                    self.urgent = None;
+                    return Poll::Ready(Ok(1));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Commands that were forwarded and wait for their final reply.
+
+use std::time::Instant;
+
+use crate::ftp::command::Verb;
+use crate::ftp::feat::FeatEditor;
+
+/// A forwarded command. The server owes exactly one final reply for it (P9).
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) kind: Kind,
+    /// When we stop waiting; `None` while something else bounds the wait (a running transfer).
+    pub(super) deadline: Option<Instant>,
+    /// The client has its final reply already: what the server still says is swallowed.
+    pub(super) answered: bool,
+}
+
+/// What kind of command it was, as far as its reply is treated in its own way.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// Not a command: the server's 220.
+    Greeting,
+    /// Its reply is passed as it is.
+    Plain,
+    /// USER, PASS or ACCT.
+    Login(Verb),
+    /// Its reply is edited line by line.
+    Feat(FeatEditor),
+    /// Our PASV, EPSV, PORT or EPRT.
+    Mode,
+    /// A command that moves data.
+    Transfer,
+    /// ABOR.
+    Abor,
+    /// STAT in the middle of a transfer.
+    Stat,
+    /// TYPE, and whether it asks for a binary one.
+    Type(bool),
+    /// REIN.
+    Rein,
+    /// QUIT.
+    Quit,
+}
+
+impl Pending {
+    pub(super) const fn new(kind: Kind, deadline: Instant) -> Self {
+        Self { kind, deadline: Some(deadline), answered: false }
+    }
+}

@@ -1,0 +1,355 @@
+//! What each reply of the server does to the machine.
+//!
+//! A reply belongs to the oldest command that waits for one, and only its own first line, read in
+//! its own place, can open anything (P14, P82): a `227` in a listing, an error text or an
+//! unrequested line has no effect (S7).
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::event::{Action, CloseReason, Side, Stage};
+use super::machine::{Machine, within};
+use super::pending::Kind;
+use super::policy::DataCommand;
+use crate::ftp::addr::{HostPort, replace_address, scan_epsv_reply};
+use crate::ftp::canned;
+use crate::ftp::command::Verb;
+use crate::ftp::reply::{Part, ReplyCode, ReplyLine};
+
+impl Machine {
+    /// One line from the server.
+    pub(super) fn reply_line(&mut self, line: &[u8], now: Instant) {
+        let Ok(reply) = self.parser.accept(line) else {
+            return self.unsolicited(now);
+        };
+        if reply.starts() {
+            if reply.code.get() == 421 {
+                self.owner = None;
+            } else {
+                self.owner = self.owner_of(reply.code);
+            }
+        }
+        if reply.code.get() == 421 {
+            return self.service_closing(&reply, now);
+        }
+        match self.owner {
+            Some(index) => self.owned_line(index, &reply, now),
+            None if reply.ends() => self.unsolicited(now),
+            None => {}
+        }
+    }
+
+    /// A 421 may come at any time; it is passed and both sides end (P21).
+    fn service_closing(&mut self, reply: &ReplyLine<'_>, now: Instant) {
+        self.pass(reply);
+        if reply.ends() {
+            let greeting = matches!(self.pending.front().map(|p| &p.kind), Some(Kind::Greeting));
+            let reason =
+                if greeting { CloseReason::ServerRefused } else { CloseReason::ServerGone };
+            self.end(reason, now);
+        }
+    }
+
+    /// The command a reply with this code answers.
+    ///
+    /// The oldest one, but for STAT in a transfer: its 21z overtakes the transfer's reply.
+    fn owner_of(&self, code: ReplyCode) -> Option<usize> {
+        let stat = self.pending.iter().position(|p| matches!(p.kind, Kind::Stat));
+        match (stat, code.get()) {
+            (Some(stat), 211..=213 | 500..=504 | 530) => Some(stat),
+            _ if self.pending.is_empty() => None,
+            _ => Some(0),
+        }
+    }
+
+    fn owned_line(&mut self, index: usize, reply: &ReplyLine<'_>, now: Instant) {
+        let Some(pending) = self.pending.get_mut(index) else { return };
+        let preliminary = reply.code.is_preliminary();
+        let answered = pending.answered;
+        self.unsolicited = 0;
+        if preliminary {
+            return self.preliminary(index, reply, now);
+        }
+        if !answered {
+            self.final_line(index, reply);
+        }
+        if !reply.ends() {
+            // A long reply is not a late one, as long as it is being read (P24).
+            let wait = within(now, self.policy.timeouts.reply);
+            if let Some(pending) = self.pending.get_mut(index).filter(|p| p.deadline.is_some()) {
+                pending.deadline = wait;
+            }
+        }
+        if reply.ends() {
+            let done = self.pending.remove(index);
+            self.owner = None;
+            self.last_activity = now;
+            if let Some(done) = done.filter(|_| !answered) {
+                self.final_reply(&done.kind, reply.code, now);
+            }
+        }
+    }
+
+    /// 1yz never ends a command (P17); its text goes through untouched (P18).
+    fn preliminary(&mut self, index: usize, reply: &ReplyLine<'_>, now: Instant) {
+        let Some(pending) = self.pending.get_mut(index) else { return };
+        let transfer = matches!(pending.kind, Kind::Transfer);
+        let hidden = match pending.kind {
+            Kind::Mode => true,
+            Kind::Greeting => self.policy.greeting.is_some(),
+            _ => pending.answered,
+        };
+        if !transfer {
+            pending.deadline = within(now, self.policy.timeouts.reply_long);
+        }
+        if !hidden {
+            self.pass(reply);
+        }
+        if reply.ends() {
+            self.owner = None;
+            if transfer && !hidden {
+                self.transfer_started();
+            }
+        }
+    }
+
+    /// A line of a final reply, before it is known to be the last.
+    fn final_line(&mut self, index: usize, reply: &ReplyLine<'_>) {
+        let Some(pending) = self.pending.get_mut(index) else { return };
+        match &mut pending.kind {
+            Kind::Greeting if self.policy.greeting.is_some() => {}
+            Kind::Mode => self.mode_line(reply),
+            Kind::Transfer => self.hold(reply),
+            Kind::Feat(_) => self.feat_line(index, reply),
+            _ => self.pass(reply),
+        }
+    }
+
+    /// A final reply is complete and its command forgotten.
+    fn final_reply(&mut self, kind: &Kind, code: ReplyCode, now: Instant) {
+        match kind {
+            Kind::Greeting if code.is_negative() => {
+                if self.policy.greeting.is_some() {
+                    self.say(Side::Downstream, canned::SERVER_UNREACHABLE);
+                }
+                self.end(CloseReason::ServerRefused, now);
+            }
+            Kind::Login(verb) => self.login_reply(*verb, code, now),
+            Kind::Mode => self.mode_reply(code, now),
+            Kind::Transfer => self.transfer_reply(code, now),
+            Kind::Type(binary) if code.is_positive() => self.binary = *binary,
+            Kind::Rein if code.is_positive() => {
+                self.release();
+                self.epsv_all = false;
+                self.binary = false;
+                self.login.user.clear();
+            }
+            Kind::Quit => self.end(CloseReason::Quit, now),
+            _ => {}
+        }
+    }
+
+    // --- login (P105) ---
+
+    fn login_reply(&mut self, verb: Verb, code: ReplyCode, now: Instant) {
+        if code.is_positive() {
+            if !std::mem::replace(&mut self.login.done, true) {
+                self.act(Action::LoggedIn);
+            }
+            self.login.failures = 0;
+            return;
+        }
+        let failed = code.get() == 530 || (code.is_negative() && verb != Verb::User);
+        if !failed {
+            return;
+        }
+        self.login.failures += 1;
+        if self.login.failures >= self.policy.login_failures {
+            self.say(Side::Downstream, canned::TOO_MANY_LOGIN_FAILURES);
+            self.end(CloseReason::LoginFailures, now);
+        }
+    }
+
+    // --- FEAT (P85–P91) ---
+
+    fn feat_line(&mut self, index: usize, reply: &ReplyLine<'_>) {
+        let Some(pending) = self.pending.get_mut(index) else { return };
+        let Kind::Feat(editor) = &mut pending.kind else { return };
+        let offered = |deny: &[String], line: &str| !deny.iter().any(|d| d == line);
+        let missing = editor.missing();
+        let ours = missing.into_iter().filter(|line| offered(&self.policy.deny, line));
+        let unknown = matches!(reply.code.get(), 500 | 502);
+        let bytes = match reply.part {
+            Part::Only if unknown || reply.code.is_positive() => canned::feat(ours),
+            Part::Last if unknown => canned::feat(ours),
+            Part::First | Part::Inner if unknown => return,
+            Part::Inner => {
+                if !editor.keep(reply.text)
+                    || !self.policy.deny.is_empty() && self.feature_denied(reply.text)
+                {
+                    return;
+                }
+                return self.pass(reply);
+            }
+            Part::Last if reply.code.is_positive() => {
+                ours.flat_map(|line| [" ", line, "\r\n"]).collect::<String>().into_bytes()
+            }
+            _ => return self.pass(reply),
+        };
+        let last = reply.part == Part::Last && !unknown;
+        self.say(Side::Downstream, bytes);
+        if last {
+            self.pass(reply);
+        }
+    }
+
+    fn feature_denied(&self, line: &[u8]) -> bool {
+        let name = line.trim_ascii().split(|b| *b == b' ').next().unwrap_or_default();
+        self.policy.deny.iter().any(|denied| name.eq_ignore_ascii_case(denied.as_bytes()))
+    }
+
+    // --- our own PASV, EPSV, PORT, EPRT ---
+
+    /// The address stands in the first or last line, the ones that carry the code (P16). It is
+    /// kept as the reply's target until the reply is whole.
+    fn mode_line(&mut self, reply: &ReplyLine<'_>) {
+        if reply.part == Part::Inner {
+            return;
+        }
+        let (Some(link), Some(modes)) = (self.link(), self.asked_modes()) else { return };
+        let port = match (modes.server, reply.code.get()) {
+            (DataCommand::Pasv, 227) => HostPort::scan(reply.text).map(|named| named.port),
+            (DataCommand::Epsv, 229) => scan_epsv_reply(reply.text),
+            _ => None,
+        };
+        // Only the port is believed; the host is the one we talk to (P63).
+        self.note_target(port.map(|port| SocketAddr::new(link.peer.ip(), port)));
+        if reply.code.is_negative() && reply.ends() {
+            let mut words = Vec::new();
+            self.write_line(reply, &mut words);
+            self.note_refusal(words);
+        }
+    }
+
+    fn mode_reply(&mut self, code: ReplyCode, now: Instant) {
+        let Some(modes) = self.asked_modes() else { return };
+        if !code.is_positive() {
+            // Not the family, not the login: the command itself is refused (P73).
+            let refused = code.class() == 5 && code.get() != 530;
+            if !(refused && self.fall_back_to_pasv(now)) {
+                self.mode_refused(code, now);
+            }
+            return;
+        }
+        if !modes.server.is_passive() {
+            return self.mode_accepted(None, now);
+        }
+        match self.take_target().filter(|target| self.may_dial(*target)) {
+            Some(target) => self.mode_accepted(Some(target), now),
+            None => self.refuse_grant(canned::BAD_DATA_ADDRESS, now),
+        }
+    }
+
+    /// The server's own words where they answer the client's own command; ours where the client
+    /// asked something else.
+    fn mode_refused(&mut self, code: ReplyCode, now: Instant) {
+        let words = self.take_refusal();
+        let own = self.asked_modes().is_some_and(|modes| modes.client == modes.server);
+        if !words.is_empty() && (own || code.get() == 530) {
+            self.refuse_grant(words, now);
+        } else {
+            self.refuse_grant(canned::NO_DATA_FROM_SERVER, now);
+        }
+    }
+
+    // --- transfers ---
+
+    fn hold(&mut self, reply: &ReplyLine<'_>) {
+        let mut line = Vec::with_capacity(reply.raw.len() + 2);
+        self.write_line(reply, &mut line);
+        self.hold_line(&line, reply.ends());
+    }
+
+    fn transfer_reply(&mut self, code: ReplyCode, now: Instant) {
+        self.transfer_answered(code.get(), now);
+        // With ABOR on its way nobody wants the rest of the data: it gets a short time (P33).
+        let aborting = self.pending.iter_mut().find(|p| matches!(p.kind, Kind::Abor));
+        if let Some(abor) = aborting {
+            abor.deadline = within(now, self.policy.timeouts.grace);
+        }
+    }
+
+    // --- late replies ---
+
+    /// The pending command at `index` has waited too long.
+    pub(super) fn reply_overdue(&mut self, index: usize, now: Instant) {
+        let timeouts = self.policy.timeouts;
+        let in_transfer = self.in_transfer();
+        let Some(pending) = self.pending.get_mut(index) else { return };
+        match pending.kind {
+            // The data connection is cut, so that the server notices; then it has one more
+            // chance to answer (P33).
+            Kind::Abor if in_transfer => {
+                pending.deadline = within(now, timeouts.abort);
+                if self.grant.is_moving() {
+                    self.advance(Stage::Failed);
+                } else {
+                    self.give_up_transfer(now);
+                }
+            }
+            // One reply came for the two: the client waits for a second (P23).
+            Kind::Abor if !pending.answered => {
+                pending.answered = true;
+                pending.deadline = within(now, timeouts.reply);
+                self.say(Side::Downstream, canned::ABOR_DONE);
+                if index == 0 {
+                    self.forget(index);
+                }
+            }
+            Kind::Transfer if !pending.answered => self.give_up_transfer(now),
+            Kind::Stat => self.forget(index),
+            _ => {
+                self.say(Side::Downstream, canned::SERVER_SILENT);
+                self.end(CloseReason::ReplyTimeout, now);
+            }
+        }
+    }
+
+    fn forget(&mut self, index: usize) {
+        self.pending.remove(index);
+        if self.owner == Some(index) {
+            self.owner = None;
+        }
+    }
+
+    /// Answers the client for the server; the server's own reply is swallowed when it comes.
+    fn give_up_transfer(&mut self, now: Instant) {
+        let wait = within(now, self.policy.timeouts.reply);
+        if let Some(pending) = self.pending.iter_mut().find(|p| matches!(p.kind, Kind::Transfer)) {
+            pending.deadline = wait;
+            pending.answered = true;
+        }
+        self.answer_for_server(now);
+    }
+
+    // --- to the client ---
+
+    /// Passes one line on, written anew (P2), the server's address hidden if so configured (P25).
+    fn pass(&mut self, reply: &ReplyLine<'_>) {
+        let mut line = Vec::with_capacity(reply.raw.len() + 2);
+        self.write_line(reply, &mut line);
+        self.say(Side::Downstream, line);
+    }
+
+    fn write_line(&self, reply: &ReplyLine<'_>, line: &mut Vec<u8>) {
+        reply.write_to(line);
+        if !self.policy.hide_addresses {
+            return;
+        }
+        let inner = self.link().map(|link| link.peer.ip());
+        let hidden = inner.and_then(|inner| replace_address(line, inner, self.local.ip()));
+        if let Some(hidden) = hidden {
+            *line = hidden;
+        }
+    }
+}

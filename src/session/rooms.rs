@@ -1,0 +1,48 @@
+//! What every session of a listener shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::Side;
+use super::policy::Policy;
+use crate::advertise::Advertiser;
+use crate::data::options::DataOptions;
+use crate::data::ports::PortPool;
+use crate::data::throttle::Throttle;
+use crate::telemetry::xferlog::Xferlog;
+use crate::upstream::Upstream;
+
+/// The parts of the house a session goes through. Made once for each listener, read only.
+#[derive(Debug)]
+pub(crate) struct Rooms {
+    /// The listener's name.
+    pub(crate) name: Arc<str>,
+    /// What the machine may do.
+    pub(crate) policy: Arc<Policy>,
+    /// The server its sessions go to.
+    pub(crate) upstream: Arc<Upstream>,
+    /// Data ports that clients connect to.
+    pub(crate) downstream_ports: Arc<PortPool>,
+    /// Data ports that the server connects to, in active mode.
+    pub(crate) upstream_ports: Arc<PortPool>,
+    /// Decides what a 227 says.
+    pub(crate) advertiser: Arc<Advertiser>,
+    /// Waits and sizes of transfers.
+    pub(crate) data: Arc<DataOptions>,
+    /// The caps that all its sessions share.
+    pub(crate) throttle: Throttle,
+    /// TCP keepalive of both control connections (P34).
+    pub(crate) keepalive: Duration,
+    /// The classic transfer log.
+    pub(crate) xferlog: Option<Arc<Xferlog>>,
+}
+
+impl Rooms {
+    /// The ports that this side connects to.
+    pub(crate) fn ports(&self, side: Side) -> &Arc<PortPool> {
+        match side {
+            Side::Downstream => &self.downstream_ports,
+            Side::Upstream => &self.upstream_ports,
+        }
+    }
+}
