@@ -11,14 +11,15 @@ cd "$(dirname "$0")/.."
 peers=target/peers
 servers="vsftpd proftpd-core pure-ftpd inetutils-ftpd"
 
-# A command and the package that brings it.
-wanted="cc:gcc ip:iproute2 nft:nftables setpriv:util-linux timeout:coreutils
-curl:curl lftp:lftp ncftpget:ncftp tnftp:tnftp wget:wget aria2c:aria2 rclone:rclone
-busybox:busybox dput:dput /usr/bin/python3:python3"
+# A command or file, and the package that brings it.
+wanted="cc:gcc /usr/include/stdio.h:libc6-dev /etc/ssl/certs/ca-certificates.crt:ca-certificates
+ip:iproute2 setpriv:util-linux curl:curl lftp:lftp ncftpget:ncftp tnftp:tnftp wget:wget
+aria2c:aria2 rclone:rclone busybox:busybox dput:dput /usr/bin/python3:python3"
 
 missing=
 for pair in $wanted; do
-    command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
+    what=${pair%%:*}
+    [ -e "$what" ] || command -v "$what" >/dev/null || missing="$missing ${pair##*:}"
 done
 /usr/bin/python3 -c 'import pyftpdlib' 2>/dev/null || missing="$missing python3-pyftpdlib"
 

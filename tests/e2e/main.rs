@@ -1,2 +1,5 @@
+//! End to end: the real binary between real FTP servers and clients, in network namespaces where the
+//! client cannot reach the server. Needs root and `tests/setup.sh`.
+
 mod matrix;
 mod support;

@@ -12,7 +12,7 @@ use super::process::PATIENCE;
 
 /// The four ways to set up a data connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     Pasv,
     Epsv,
     Port,
@@ -20,53 +20,53 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub const ALL: [Self; 4] = [Self::Pasv, Self::Epsv, Self::Port, Self::Eprt];
+    pub(crate) const ALL: [Self; 4] = [Self::Pasv, Self::Epsv, Self::Port, Self::Eprt];
 }
 
 /// A reply: its code and all its lines, as they came but without CRLF.
 #[derive(Debug)]
-pub struct Reply {
-    pub code: u16,
-    pub lines: Vec<String>,
+pub(crate) struct Reply {
+    pub(crate) code: u16,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Reply {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.lines.join("\n")
     }
 }
 
 /// A control connection. Its words are kept, and shown when the test fails.
-pub struct Control<'a> {
+pub(crate) struct Control<'a> {
     ns: &'a Ns,
     stream: BufReader<TcpStream>,
     transcript: String,
 }
 
 /// The client's half of an agreed data connection.
-pub enum Data {
+pub(crate) enum Data {
     Connect { from: IpAddr, to: SocketAddr },
     Listen(TcpListener),
 }
 
 impl<'a> Control<'a> {
     /// Connects from the client's usual address, and reads no greeting yet.
-    pub fn connect(ns: &'a Ns, to: SocketAddr) -> Self {
+    pub(crate) fn connect(ns: &'a Ns, to: SocketAddr) -> Self {
         Self::connect_from(ns, None, to)
     }
 
-    pub fn connect_from(ns: &'a Ns, from: Option<IpAddr>, to: SocketAddr) -> Self {
+    pub(crate) fn connect_from(ns: &'a Ns, from: Option<IpAddr>, to: SocketAddr) -> Self {
         let stream = ns.connect(from, to).unwrap_or_else(|e| panic!("connect to {to}: {e}"));
         stream.set_read_timeout(Some(PATIENCE)).expect("socket");
         Self { ns, stream: BufReader::new(stream), transcript: String::new() }
     }
 
     /// Connects, is greeted and logs in, ready for binary transfers.
-    pub fn login(ns: &'a Ns, to: SocketAddr) -> Self {
+    pub(crate) fn login(ns: &'a Ns, to: SocketAddr) -> Self {
         Self::login_from(ns, None, to)
     }
 
-    pub fn login_from(ns: &'a Ns, from: Option<IpAddr>, to: SocketAddr) -> Self {
+    pub(crate) fn login_from(ns: &'a Ns, from: Option<IpAddr>, to: SocketAddr) -> Self {
         let mut new = Self::connect_from(ns, from, to);
         new.expect_reply(220);
         new.expect(&format!("USER {USER}"), 331);
@@ -76,26 +76,26 @@ impl<'a> Control<'a> {
     }
 
     /// Our own end of the connection.
-    pub fn local(&self) -> SocketAddr {
+    pub(crate) fn local(&self) -> SocketAddr {
         self.socket().local_addr().expect("connected")
     }
 
     /// The socket, for what only a socket can do.
-    pub fn socket(&self) -> &TcpStream {
+    pub(crate) fn socket(&self) -> &TcpStream {
         self.stream.get_ref()
     }
 
-    pub fn send(&mut self, line: &str) {
+    pub(crate) fn send(&mut self, line: &str) {
         self.send_raw(format!("{line}\r\n").as_bytes());
     }
 
-    pub fn send_raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
         self.transcript.push_str(&format!("C> {}\n", bytes.escape_ascii()));
         self.stream.get_mut().write_all(bytes).expect("control connection");
     }
 
     /// Telnet IP, then Synch with its urgent mark, then the line (RFC 959 §4.1.3).
-    pub fn send_urgent(&mut self, line: &str) {
+    pub(crate) fn send_urgent(&mut self, line: &str) {
         const IP: &[u8] = b"\xff\xf4";
         const IAC: &[u8] = b"\xff";
         const DM: &[u8] = b"\xf2";
@@ -106,7 +106,7 @@ impl<'a> Control<'a> {
     }
 
     /// The next reply; fails the test when none comes.
-    pub fn reply(&mut self) -> Reply {
+    pub(crate) fn reply(&mut self) -> Reply {
         let mut lines = vec![self.line()];
         let code = lines[0].get(..3).and_then(|c| c.parse().ok());
         let code = code.unwrap_or_else(|| panic!("not a reply\n{}", self.transcript));
@@ -133,24 +133,24 @@ impl<'a> Control<'a> {
     }
 
     /// The next reply, which must have this code.
-    pub fn expect_reply(&mut self, code: u16) -> Reply {
+    pub(crate) fn expect_reply(&mut self, code: u16) -> Reply {
         let reply = self.reply();
         assert_eq!(reply.code, code, "\n{}", self.transcript);
         reply
     }
 
-    pub fn command(&mut self, line: &str) -> Reply {
+    pub(crate) fn command(&mut self, line: &str) -> Reply {
         self.send(line);
         self.reply()
     }
 
-    pub fn expect(&mut self, line: &str, code: u16) -> Reply {
+    pub(crate) fn expect(&mut self, line: &str, code: u16) -> Reply {
         self.send(line);
         self.expect_reply(code)
     }
 
     /// Fails unless the other side closes now; returns what it said before.
-    pub fn expect_end(&mut self) -> String {
+    pub(crate) fn expect_end(&mut self) -> String {
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest) {
             Ok(_) => {}
@@ -161,13 +161,13 @@ impl<'a> Control<'a> {
     }
 
     /// Fails unless the dialogue is in step: nothing left unread, and a command is answered.
-    pub fn in_step(&mut self) {
+    pub(crate) fn in_step(&mut self) {
         assert!(self.stream.buffer().is_empty(), "unread replies\n{}", self.transcript);
         self.expect("PWD", 257);
     }
 
     /// Agrees on a data connection.
-    pub fn open(&mut self, mode: Mode) -> Data {
+    pub(crate) fn open(&mut self, mode: Mode) -> Data {
         match mode {
             Mode::Pasv => {
                 let reply = self.expect("PASV", 227);
@@ -202,7 +202,7 @@ impl<'a> Control<'a> {
     }
 
     /// Receives a file or a listing.
-    pub fn fetch(&mut self, mode: Mode, line: &str) -> Vec<u8> {
+    pub(crate) fn fetch(&mut self, mode: Mode, line: &str) -> Vec<u8> {
         let data = self.open(mode);
         self.send(line);
         let mut stream = self.data(data);
@@ -215,7 +215,7 @@ impl<'a> Control<'a> {
     }
 
     /// Sends a file.
-    pub fn store(&mut self, mode: Mode, line: &str, bytes: &[u8]) {
+    pub(crate) fn store(&mut self, mode: Mode, line: &str, bytes: &[u8]) {
         let data = self.open(mode);
         self.send(line);
         let mut stream = self.data(data);
@@ -227,13 +227,13 @@ impl<'a> Control<'a> {
     }
 
     /// Reads the 150 or 125 that begins a transfer.
-    pub fn expect_started(&mut self) {
+    pub(crate) fn expect_started(&mut self) {
         let reply = self.reply();
         assert!(matches!(reply.code, 125 | 150), "no transfer\n{}", self.transcript);
     }
 
     /// The agreed data connection, made.
-    pub fn data(&self, data: Data) -> TcpStream {
+    pub(crate) fn data(&self, data: Data) -> TcpStream {
         let stream = match data {
             Data::Connect { from, to } => self.ns.connect(Some(from), to),
             Data::Listen(listener) => accept(&listener),
@@ -252,12 +252,12 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 }
 
 /// Ends a connection with a reset instead of an orderly end.
-pub fn reset(stream: TcpStream) {
+pub(crate) fn reset(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("socket");
 }
 
 /// The address in a 227, which must have the form every client understands.
-pub fn parse_227(line: &str) -> SocketAddr {
+pub(crate) fn parse_227(line: &str) -> SocketAddr {
     let inner = line
         .strip_prefix("227 Entering Passive Mode (")
         .and_then(|rest| rest.split_once(')'))
@@ -268,7 +268,7 @@ pub fn parse_227(line: &str) -> SocketAddr {
 }
 
 /// The port in a 229, likewise.
-pub fn parse_229(line: &str) -> u16 {
+pub(crate) fn parse_229(line: &str) -> u16 {
     line.split_once("(|||")
         .and_then(|(_, rest)| rest.split_once("|)"))
         .and_then(|(port, _)| port.parse().ok())

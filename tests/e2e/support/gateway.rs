@@ -14,7 +14,7 @@ use super::process::Process;
 const DIRECT: &str = "FTPGATE_E2E_DIRECT";
 
 /// A configuration: one listener on the public addresses before one server, unless told more.
-pub struct Config {
+pub(crate) struct Config {
     upstream: SocketAddr,
     listener_lines: String,
     upstream_lines: String,
@@ -23,7 +23,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn to(upstream: SocketAddr) -> Self {
+    pub(crate) fn to(upstream: SocketAddr) -> Self {
         Self {
             upstream,
             listener_lines: String::new(),
@@ -34,25 +34,25 @@ impl Config {
     }
 
     /// Adds lines to `[[listener]]`.
-    pub fn listener(mut self, lines: &str) -> Self {
+    pub(crate) fn listener(mut self, lines: &str) -> Self {
         self.listener_lines = lines.into();
         self
     }
 
     /// Adds lines to `[[upstream]]`.
-    pub fn upstream(mut self, lines: &str) -> Self {
+    pub(crate) fn upstream(mut self, lines: &str) -> Self {
         self.upstream_lines = lines.into();
         self
     }
 
     /// Another range of data ports than 60000-60010.
-    pub fn ports(mut self, range: &str) -> Self {
+    pub(crate) fn ports(mut self, range: &str) -> Self {
         self.ports = range.into();
         self
     }
 
     /// Adds whole sections.
-    pub fn section(mut self, text: &str) -> Self {
+    pub(crate) fn section(mut self, text: &str) -> Self {
         self.sections.push_str(text);
         self.sections.push('\n');
         self
@@ -72,7 +72,7 @@ impl Config {
 }
 
 /// A running gateway; killed when dropped, but a test should [`stop`](Self::stop) it.
-pub struct Gateway {
+pub(crate) struct Gateway {
     process: Option<Process>,
     address: SocketAddr,
     address6: SocketAddr,
@@ -80,7 +80,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts it and waits until it listens.
-    pub fn start(lab: &Lab, config: &Config) -> Self {
+    pub(crate) fn start(lab: &Lab, config: &Config) -> Self {
         if std::env::var_os(DIRECT).is_some() {
             lab.net.open_route();
             let upstream = config.upstream;
@@ -90,7 +90,7 @@ impl Gateway {
     }
 
     /// Starts it with this very configuration file.
-    pub fn start_with(lab: &Lab, toml: &str) -> Self {
+    pub(crate) fn start_with(lab: &Lab, toml: &str) -> Self {
         let file = lab.path("ftpgate.toml");
         fs::write(&file, toml).expect("own file");
         let mut command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
@@ -103,27 +103,27 @@ impl Gateway {
     }
 
     /// Where clients connect to.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub fn address6(&self) -> SocketAddr {
+    pub(crate) fn address6(&self) -> SocketAddr {
         self.address6
     }
 
     /// Waits for something in the log.
-    pub fn logs(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
+    pub(crate) fn logs(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
         let process = self.process.as_mut().expect("a gateway in between");
         process.wait_for(what, |p| p.log().lines().any(&wanted).then_some(()));
     }
 
     /// Asks it to stop, as a service manager does.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.process.as_ref().expect("a gateway in between").signal(Signal::TERM);
     }
 
     /// Stops it and fails unless it ends well: soon, with success, and with no secret in its log.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         if self.process.is_some() {
             self.terminate();
             self.ended();
@@ -131,7 +131,7 @@ impl Gateway {
     }
 
     /// Waits for its end after [`terminate`](Self::terminate), with the same demands.
-    pub fn ended(&mut self) {
+    pub(crate) fn ended(&mut self) {
         let process = self.process.as_mut().expect("a gateway in between");
         let status = process.exit();
         let log = process.log();

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 
 use super::net::{SERVER, SERVER6, Topology};
 
-pub const USER: &str = "ftp1";
-pub const PASSWORD: &str = "secret1";
+pub(crate) const USER: &str = "ftp1";
+pub(crate) const PASSWORD: &str = "secret1";
 /// crypt(3) of the password.
 const HASH: &str = "$6$ftpgate$/2G8O5W94HHLswzLD8B88Z4CEUVTC1wJOHztEZ.ghl8iZoncTYLa6S.305tBXu/Yz7hDKrAa7bmBMlT5hw9dl1";
 const UID: u32 = 4001;
@@ -25,13 +25,13 @@ const TOOLS: [&str; 13] = [
 ];
 
 /// Namespaces and files of one test.
-pub struct Lab {
-    pub net: Topology,
+pub(crate) struct Lab {
+    pub(crate) net: Topology,
     dir: TempDir,
 }
 
 impl Lab {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         require();
         let dir = TempDir::with_prefix("ftpgate-e2e-").expect("temporary directory");
         // The servers enter it as another user.
@@ -45,22 +45,22 @@ impl Lab {
     }
 
     /// A file or directory of the test itself.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// The home of the server's user.
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.path("home")
     }
 
     /// A file on the client's side.
-    pub fn local(&self, name: &str) -> PathBuf {
+    pub(crate) fn local(&self, name: &str) -> PathBuf {
         self.path("client").join(name)
     }
 
     /// Puts a file into the user's home.
-    pub fn serve(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn serve(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.home().join(name);
         fs::write(&path, bytes).expect("served file");
         own(&path);
@@ -68,7 +68,7 @@ impl Lab {
     }
 
     /// Puts a large file there, every block of it different.
-    pub fn serve_large(&self, name: &str, seed: u64, length: usize) -> PathBuf {
+    pub(crate) fn serve_large(&self, name: &str, seed: u64, length: usize) -> PathBuf {
         let path = self.home().join(name);
         let mut block = content(seed, BLOCK);
         let mut file = BufWriter::new(File::create(&path).expect("served file"));
@@ -83,7 +83,7 @@ impl Lab {
     }
 
     /// A command that runs in the client's namespace, with a home and a time limit of its own.
-    pub fn client(&self, program: &str) -> Command {
+    pub(crate) fn client(&self, program: &str) -> Command {
         let mut command = self.net.client.command("timeout");
         command.args(["--signal", "KILL", "120"]);
         self.enter_etc(&mut command, "exec \"$@\"");
@@ -95,7 +95,7 @@ impl Lab {
 
     /// Adds a shell that puts the test's /etc in place (in a mount namespace that must be its
     /// own already) and goes on with `then`, whose `"$@"` are the arguments still to come.
-    pub fn enter_etc(&self, command: &mut Command, then: &str) {
+    pub(crate) fn enter_etc(&self, command: &mut Command, then: &str) {
         let mount = "etc=$1; shift; for f in passwd shadow group nsswitch.conf pam.d; do
             mount --bind \"$etc/$f\" \"/etc/$f\" || exit; done;";
         command.args(["sh", "-c", &format!("{mount} {then}"), "sh"]).arg(self.path("etc"));
@@ -132,13 +132,13 @@ impl Lab {
 }
 
 /// The server's address in one of the families.
-pub fn server_address(v6: bool, port: u16) -> SocketAddr {
+pub(crate) fn server_address(v6: bool, port: u16) -> SocketAddr {
     let ip: IpAddr = if v6 { SERVER6.into() } else { SERVER.into() };
     SocketAddr::new(ip, port)
 }
 
 /// Where `tests/setup.sh` unpacks the FTP servers.
-pub fn peers() -> PathBuf {
+pub(crate) fn peers() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/root")
 }
 
@@ -160,7 +160,7 @@ fn own(path: &Path) {
 }
 
 /// Bytes that look random and are the same for the same seed.
-pub fn content(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn content(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
@@ -176,7 +176,7 @@ pub fn content(seed: u64, length: usize) -> Vec<u8> {
 }
 
 /// Fails unless two files hold the same bytes.
-pub fn assert_same(a: &Path, b: &Path) {
+pub(crate) fn assert_same(a: &Path, b: &Path) {
     let open = |path: &Path| {
         let file = File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let length = file.metadata().expect("length").len();

@@ -1,9 +1,9 @@
 //! What the tests stand on.
 
-pub mod ftp;
-pub mod gateway;
-pub mod lab;
-pub mod net;
-pub mod process;
-pub mod servers;
-pub mod tools;
+pub(crate) mod ftp;
+pub(crate) mod gateway;
+pub(crate) mod lab;
+pub(crate) mod net;
+pub(crate) mod process;
+pub(crate) mod servers;
+pub(crate) mod tools;

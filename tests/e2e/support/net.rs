@@ -22,21 +22,21 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// The client's first address, and the one of its IPv6 side.
-pub const CLIENT: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
-pub const CLIENT6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x113, 0, 0, 0, 0, 0x10);
+pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
+pub(crate) const CLIENT6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x113, 0, 0, 0, 0, 0x10);
 /// The gateway as clients see it.
-pub const PUBLIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
-pub const PUBLIC6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x113, 0, 0, 0, 0, 1);
+pub(crate) const PUBLIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+pub(crate) const PUBLIC6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x113, 0, 0, 0, 0, 1);
 /// The server, private.
-pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
-pub const SERVER6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x10, 0, 0, 0, 0, 0, 2);
+pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub(crate) const SERVER6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x10, 0, 0, 0, 0, 0, 2);
 
 const NAMESPACES: &str = "/run/netns";
 const PREFIX: &str = "ftpgate-e2e-";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One network namespace; gone when dropped.
-pub struct Ns {
+pub(crate) struct Ns {
     name: String,
     handle: File,
 }
@@ -59,7 +59,7 @@ impl Ns {
 
     /// Runs `work` in a thread inside the namespace. A socket made there stays there, whoever
     /// uses it afterwards.
-    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let enter = || {
             move_into_link_name_space(self.handle.as_fd(), Some(LinkNameSpaceType::Network))
                 .expect("enter a network namespace");
@@ -72,14 +72,14 @@ impl Ns {
     }
 
     /// A command that will run in the namespace and die with the thread that starts it.
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "ip", "netns", "exec", &self.name, program]);
         command
     }
 
     /// Connects, from the given local address if there is one.
-    pub fn connect(&self, from: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
+    pub(crate) fn connect(&self, from: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
         self.run(|| {
             let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
             if let Some(from) = from {
@@ -91,17 +91,17 @@ impl Ns {
     }
 
     /// Listens.
-    pub fn listen(&self, at: SocketAddr) -> io::Result<TcpListener> {
+    pub(crate) fn listen(&self, at: SocketAddr) -> io::Result<TcpListener> {
         self.run(|| TcpListener::bind(at))
     }
 
     /// How many connections in the state ESTABLISHED have this local port.
-    pub fn established(&self, port: u16) -> usize {
+    pub(crate) fn established(&self, port: u16) -> usize {
         self.sockets(port).iter().filter(|state| *state == "01").count()
     }
 
     /// Does anything listen on this port?
-    pub fn listens(&self, port: u16) -> bool {
+    pub(crate) fn listens(&self, port: u16) -> bool {
         self.sockets(port).iter().any(|state| state == "0A")
     }
 
@@ -128,14 +128,14 @@ impl Drop for Ns {
 }
 
 /// The three namespaces of one test.
-pub struct Topology {
-    pub client: Ns,
-    pub gateway: Ns,
-    pub server: Ns,
+pub(crate) struct Topology {
+    pub(crate) client: Ns,
+    pub(crate) gateway: Ns,
+    pub(crate) server: Ns,
 }
 
 impl Topology {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         static SWEEP: Once = Once::new();
         SWEEP.call_once(sweep);
@@ -168,7 +168,7 @@ impl Topology {
     }
 
     /// Gives the client `count` addresses more and returns them.
-    pub fn client_addresses(&self, count: u8) -> Vec<IpAddr> {
+    pub(crate) fn client_addresses(&self, count: u8) -> Vec<IpAddr> {
         let addresses: Vec<_> = (0..count).map(|n| Ipv4Addr::new(203, 0, 113, 20 + n)).collect();
         let mut batch = String::new();
         for address in &addresses {
@@ -185,7 +185,7 @@ impl Topology {
     }
 
     /// Lets the client reach the server without the gateway.
-    pub fn open_route(&self) {
+    pub(crate) fn open_route(&self) {
         self.gateway.sysctl("net/ipv4/ip_forward", "1");
         self.gateway.sysctl("net/ipv6/conf/all/forwarding", "1");
         for (ns, v4, v6) in [

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long any single condition may take to come true on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How much of a log is shown when a test fails.
 const SHOWN: u64 = 16 * 1024;
 
 /// Waits until `condition` yields something; fails the test when it never does.
-pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(value) = condition() {
@@ -28,30 +28,34 @@ pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
 
 /// A program in the background, killed when dropped. Its output goes to a file, the end of which
 /// is shown when the test fails.
-pub struct Process {
+pub(crate) struct Process {
     name: String,
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
-    pub fn start(name: &str, mut command: Command, log: PathBuf) -> Self {
+    pub(crate) fn start(name: &str, mut command: Command, log: PathBuf) -> Self {
         let file = File::create(&log).expect("log file");
         command.stdin(Stdio::null()).stdout(file.try_clone().expect("log file")).stderr(file);
         let child = command.spawn().unwrap_or_else(|e| panic!("{name}: {e}"));
         Self { name: name.into(), child, log }
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).expect("log file")).into_owned()
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Waits for a condition that only a living process can fulfil.
-    pub fn wait_for<T>(&mut self, what: &str, mut condition: impl FnMut(&Self) -> Option<T>) -> T {
+    pub(crate) fn wait_for<T>(
+        &mut self,
+        what: &str,
+        mut condition: impl FnMut(&Self) -> Option<T>,
+    ) -> T {
         let what = format!("{}: {what}", self.name);
         eventually(&what, || {
             let done = condition(self);
@@ -64,19 +68,19 @@ impl Process {
         })
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a pid");
         kill_process(pid, signal).expect("own child");
     }
 
     /// Waits for its own end.
-    pub fn exit(&mut self) -> ExitStatus {
+    pub(crate) fn exit(&mut self) -> ExitStatus {
         let what = format!("{} ends", self.name);
         eventually(&what, || self.child.try_wait().expect("own child"))
     }
 
     /// Ends it at once, with all that it started in a process namespace of its own.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -102,7 +106,7 @@ fn tail(log: &Path) -> String {
 }
 
 /// Runs a command to its end and returns what it printed, errors included.
-pub fn run(mut command: Command, input: &str) -> Result<String, String> {
+pub(crate) fn run(mut command: Command, input: &str) -> Result<String, String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|e| format!("{command:?}: {e}"))?;
     let mut stdin = child.stdin.take().expect("piped");

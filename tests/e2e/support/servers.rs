@@ -10,7 +10,7 @@ use super::process::Process;
 
 /// A server program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Vsftpd,
     Proftpd,
     PureFtpd,
@@ -19,19 +19,19 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::Vsftpd, Self::Proftpd, Self::PureFtpd, Self::Inetutils, Self::Pyftpdlib];
 }
 
 /// A running server; killed with all its sessions when dropped.
-pub struct Server {
+pub(crate) struct Server {
     process: Process,
     port: u16,
 }
 
 impl Server {
     /// Any server, on port 21 of both families.
-    pub fn start(lab: &Lab, kind: Kind) -> Self {
+    pub(crate) fn start(lab: &Lab, kind: Kind) -> Self {
         match kind {
             Kind::Vsftpd => Self::vsftpd(lab, 21, ""),
             Kind::Proftpd => proftpd(lab),
@@ -42,7 +42,7 @@ impl Server {
     }
 
     /// vsftpd on some port, with lines added to its configuration.
-    pub fn vsftpd(lab: &Lab, port: u16, more: &str) -> Self {
+    pub(crate) fn vsftpd(lab: &Lab, port: u16, more: &str) -> Self {
         let empty = lab.path("empty");
         fs::create_dir_all(&empty).expect("own directory");
         let text = format!(
@@ -65,16 +65,16 @@ impl Server {
         )
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         server_address(false, self.port)
     }
 
-    pub fn address6(&self) -> SocketAddr {
+    pub(crate) fn address6(&self) -> SocketAddr {
         server_address(true, self.port)
     }
 
     /// Ends it and all its sessions at once.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill();
     }
 

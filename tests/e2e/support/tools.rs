@@ -12,17 +12,17 @@ use super::lab::{Lab, PASSWORD, USER};
 const RCLONE_PASSWORD: &str = "VIhWqiPMjBEtv2ga1Yxp1b6Ox7LcW0I";
 
 /// What a client talks to, and how.
-pub struct Site<'a> {
-    pub lab: &'a Lab,
-    pub address: SocketAddr,
+pub(crate) struct Site<'a> {
+    pub(crate) lab: &'a Lab,
+    pub(crate) address: SocketAddr,
     /// Options of the tool, such as the one for active mode.
-    pub options: &'static [&'static str],
+    pub(crate) options: &'static [&'static str],
 }
 
 /// A command and what it reads.
-pub struct Job {
-    pub command: Command,
-    pub input: String,
+pub(crate) struct Job {
+    pub(crate) command: Command,
+    pub(crate) input: String,
 }
 
 impl From<Command> for Job {
@@ -37,14 +37,14 @@ type Move = fn(&Site, &Path) -> Job;
 
 /// A client and what it can do.
 #[derive(Clone, Copy)]
-pub struct Tool {
-    pub options: &'static [&'static str],
-    pub list: Option<List>,
-    pub get: Option<Move>,
-    pub put: Option<Move>,
-    pub append: Option<Move>,
-    pub resume_get: Option<Move>,
-    pub resume_put: Option<Move>,
+pub(crate) struct Tool {
+    pub(crate) options: &'static [&'static str],
+    pub(crate) list: Option<List>,
+    pub(crate) get: Option<Move>,
+    pub(crate) put: Option<Move>,
+    pub(crate) append: Option<Move>,
+    pub(crate) resume_get: Option<Move>,
+    pub(crate) resume_put: Option<Move>,
 }
 
 const NONE: Tool = Tool {
@@ -58,7 +58,7 @@ const NONE: Tool = Tool {
 };
 
 impl Tool {
-    pub const fn with(self, options: &'static [&'static str]) -> Self {
+    pub(crate) const fn with(self, options: &'static [&'static str]) -> Self {
         Self { options, ..self }
     }
 }
@@ -168,7 +168,7 @@ impl Site<'_> {
     }
 }
 
-pub const CURL: Tool = Tool {
+pub(crate) const CURL: Tool = Tool {
     list: Some(|s| s.curl(&["-o"], Path::new("-"), &s.url(""))),
     get: Some(|s, l| s.curl(&["-o"], l, &s.url(name(l)))),
     put: Some(|s, l| s.curl(&["-T"], l, &s.url(name(l)))),
@@ -178,7 +178,7 @@ pub const CURL: Tool = Tool {
     ..NONE
 };
 
-pub const LFTP: Tool = Tool {
+pub(crate) const LFTP: Tool = Tool {
     list: Some(|s| s.lftp("ls")),
     get: Some(|s, l| s.lftp(&format!("get \"{}\" -o \"{}\"", name(l), l.display()))),
     put: Some(|s, l| s.lftp(&format!("put \"{}\"", l.display()))),
@@ -187,7 +187,7 @@ pub const LFTP: Tool = Tool {
     ..NONE
 };
 
-pub const NCFTP: Tool = Tool {
+pub(crate) const NCFTP: Tool = Tool {
     list: Some(|s| {
         let mut command = s.lab.client("ncftpls");
         command.args(["-l", "-r", "0", "-t", "20", "-u", USER, "-p", PASSWORD, "-P", &s.port()]);
@@ -203,7 +203,7 @@ pub const NCFTP: Tool = Tool {
     ..NONE
 };
 
-pub const TNFTP: Tool = Tool {
+pub(crate) const TNFTP: Tool = Tool {
     list: Some(|s| s.tnftp(&s.lab.local("x"), "ls")),
     get: Some(|s, l| s.tnftp(l, &format!("get \"{0}\" \"{0}\"", name(l)))),
     put: Some(|s, l| s.tnftp(l, &format!("put \"{0}\" \"{0}\"", name(l)))),
@@ -212,27 +212,27 @@ pub const TNFTP: Tool = Tool {
     ..NONE
 };
 
-pub const WGET: Tool = Tool {
+pub(crate) const WGET: Tool = Tool {
     list: Some(|s| s.wget(&[], Path::new("-"), "")),
     get: Some(|s, l| s.wget(&[], l, name(l))),
     resume_get: Some(|s, l| s.wget(&["-c"], l, name(l))),
     ..NONE
 };
 
-pub const ARIA2: Tool = Tool {
+pub(crate) const ARIA2: Tool = Tool {
     get: Some(|s, l| s.aria2(&[], l)),
     resume_get: Some(|s, l| s.aria2(&["-c"], l)),
     ..NONE
 };
 
-pub const RCLONE: Tool = Tool {
+pub(crate) const RCLONE: Tool = Tool {
     list: Some(|s| s.rclone("lsf", |remote| vec![remote])),
     get: Some(|s, l| s.rclone("copyto", |remote| vec![remote + name(l), l.display().to_string()])),
     put: Some(|s, l| s.rclone("copyto", |remote| vec![l.display().to_string(), remote + name(l)])),
     ..NONE
 };
 
-pub const FTPLIB: Tool = Tool {
+pub(crate) const FTPLIB: Tool = Tool {
     list: Some(|s| s.ftplib("list", Path::new(""))),
     get: Some(|s, l| s.ftplib("get", l)),
     put: Some(|s, l| s.ftplib("put", l)),
@@ -242,7 +242,7 @@ pub const FTPLIB: Tool = Tool {
     ..NONE
 };
 
-pub const BUSYBOX: Tool = Tool {
+pub(crate) const BUSYBOX: Tool = Tool {
     get: Some(|s, l| s.busybox("ftpget", &[], [l, Path::new(name(l))])),
     put: Some(|s, l| s.busybox("ftpput", &[], [Path::new(name(l)), l])),
     resume_get: Some(|s, l| s.busybox("ftpget", &["-c"], [l, Path::new(name(l))])),
