@@ -7,3 +7,4 @@ pub(crate) mod net;
 pub(crate) mod process;
 pub(crate) mod servers;
 pub(crate) mod tools;
+pub(crate) mod mock;
