@@ -2,6 +2,7 @@
 //! client cannot reach the server. Needs root and `tests/setup.sh`.
 
 mod classic;
+mod interrupt;
 mod matrix;
 mod modes;
 mod ports;

@@ -30,12 +30,29 @@ fn configuration(server: SocketAddr) -> String {
     toml
 }
 
+/// What the server has to be asked then: IPv6 has no PASV and no PORT.
+fn expected(wanted: &str, client: Mode, server_v6: bool) -> &'static str {
+    let passive = match wanted {
+        "same" => matches!(client, Mode::Pasv | Mode::Epsv),
+        wanted => matches!(wanted, "passive" | "PASV" | "EPSV"),
+    };
+    let same_extended = wanted == "same" && matches!(client, Mode::Epsv | Mode::Eprt);
+    let extended = server_v6 || same_extended || matches!(wanted, "EPSV" | "EPRT");
+    match (passive, extended) {
+        (true, false) => "PASV",
+        (true, true) => "EPSV",
+        (false, false) => "PORT",
+        (false, true) => "EPRT",
+    }
+}
+
 fn all_modes(client: IpAddr, server: fn(&Server) -> SocketAddr) {
     let lab = Lab::new();
     let file = content(1, LENGTH);
     lab.serve("file", &file);
     let upstream = Server::start(&lab, Kind::Vsftpd);
-    let gateway = Gateway::start_with(&lab, &configuration(server(&upstream)));
+    let server = server(&upstream);
+    let mut gateway = Gateway::start_with(&lab, &configuration(server));
     for (port, upstream_mode) in (2100..).zip(UPSTREAM_MODES) {
         for mode in Mode::ALL {
             if client.is_ipv6() && matches!(mode, Mode::Pasv | Mode::Port) {
@@ -50,6 +67,15 @@ fn all_modes(client: IpAddr, server: fn(&Server) -> SocketAddr) {
             let list = String::from_utf8(control.fetch(mode, "LIST")).expect("a listing");
             assert!(list.contains(&name), "{name}: LIST gave\n{list}");
             control.in_step();
+            let asked = expected(upstream_mode, mode, server.is_ipv6());
+            let record = [
+                format!("\"path\":\"{name}\""),
+                format!("\"client_mode\":\"{}\"", format!("{mode:?}").to_uppercase()),
+                format!("\"server_mode\":\"{asked}\""),
+            ];
+            gateway.logs(&format!("{name} asks {asked}"), |line| {
+                record.iter().all(|part| line.contains(part))
+            });
         }
     }
     gateway.stop();
