@@ -77,19 +77,19 @@ pub(crate) fn descriptor_warning(limit: u64, workers: usize, sessions: usize) ->
         return None;
     }
     let idle = sessions_of(limit, workers, DESCRIPTORS_IDLE);
-    let wanted = sessions as u64 * DESCRIPTORS_BUSY + limit - spare(limit, workers);
+    let wanted = sessions as u64 * DESCRIPTORS_BUSY + reserved(workers);
     Some(format!(
         "{limit} descriptors carry {busy} sessions in a transfer ({idle} at rest), but {sessions} \
          are allowed: raise the limit to {wanted} (systemd: LimitNOFILE={wanted}; shell: ulimit -n)"
     ))
 }
 
-fn spare(limit: u64, workers: usize) -> u64 {
-    limit.saturating_sub(DESCRIPTORS_PROCESS + workers as u64 * DESCRIPTORS_WORKER)
+fn reserved(workers: usize) -> u64 {
+    DESCRIPTORS_PROCESS + workers as u64 * DESCRIPTORS_WORKER
 }
 
 fn sessions_of(limit: u64, workers: usize, each: u64) -> usize {
-    usize::try_from(spare(limit, workers) / each).unwrap_or(usize::MAX)
+    usize::try_from(limit.saturating_sub(reserved(workers)) / each).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -82,14 +82,20 @@ toolchain() {
         . "$HOME/.cargo/env" && cargo --version
 }
 
-# Every configuration we ship, through the binary that the tests have just built.
+# Every configuration we ship, through the binary that the tests have just built. What the file says
+# must be right; its servers are not here, so in a namespace without a network they fail at once.
 configurations() {
-    local target binary file status=0
+    local target binary file said status=0
     target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
     binary=$target/debug/ftpgate
     for file in config/*.toml; do
-        echo "-- $file"
-        "$binary" check -c "$file" || status=1
+        said=$(unshare --net "$binary" check -c "$file" 2>&1)
+        if grep -q '^ok    configuration' <<<"$said"; then
+            echo "$file: $(head -1 <<<"$said")"
+        else
+            printf '%s\n' "$file is refused:" "$said"
+            status=1
+        fi
     done
     return "$status"
 }

@@ -1,29 +1,35 @@
 //! What the operator is told at start: who gets which address, why, and what is wrong with it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::sync::atomic::Ordering;
 
 use super::Advertiser;
 use super::options::Source;
 use super::rules::{self, Choice, Known, RuleName};
 
+/// Stands for all private clients.
+const INSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 2));
+/// Stands for all others.
+const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2));
+
 impl Advertiser {
     /// One line for each group of clients of a listener bound to `listen`: what they are told and
     /// by which rule. The lines are made by asking [`rules::choose`], so they cannot be wrong.
     pub(crate) fn describe(&self, listen: IpAddr) -> Vec<String> {
-        let (local, known) = (outward(listen), self.known.load());
-        let mut lines: Vec<String> = self
-            .options
-            .rules
-            .iter()
-            .filter(|rule| rule.clients.network().is_ipv4() == local.is_ipv4())
-            .map(|rule| {
-                let choice = rules::choose(&self.options, &known, rule.clients.addr(), local);
-                line(&format!("clients in {}", rule.clients), choice)
-            })
-            .collect();
-        let (inside, outside) = samples(local);
-        let lan = rules::choose(&self.options, &known, inside, local);
-        let world = rules::choose(&self.options, &known, outside, local);
+        let local = outward(listen);
+        if local.is_ipv6() {
+            return vec!["IPv6 clients use EPSV, which names no address".into()];
+        }
+        let known = self.known.load();
+        let choose = |client| rules::choose(&self.options, &known, client, local);
+        if local.is_loopback() {
+            return vec![line("local clients", choose(local))];
+        }
+        let rules = self.options.rules.iter().map(|rule| rule.clients);
+        let rules = rules.filter(|clients| clients.addr().to_canonical().is_ipv4());
+        let mut lines: Vec<String> =
+            rules.map(|net| line(&format!("clients in {net}"), choose(net.addr()))).collect();
+        let (lan, world) = (choose(INSIDE), choose(OUTSIDE));
         if lan == world {
             lines.push(line("clients", world));
         } else {
@@ -34,19 +40,22 @@ impl Advertiser {
     }
 
     /// What is likely to go wrong for a listener bound to `listen`, with the remedy; empty = fine.
+    /// What is said here about the fallback is not said again when it is used.
     pub(crate) fn warnings(&self, listen: IpAddr) -> Vec<String> {
         let (local, known) = (outward(listen), self.known.load());
+        if local.is_ipv6() || local.is_loopback() {
+            return Vec::new();
+        }
         let mut warnings = self.silent_sources(&known);
-        let choice = rules::choose(&self.options, &known, samples(local).1, local);
-        match choice {
-            Some(Choice { address, rule: RuleName::Fallback }) if !address.is_loopback() => {
+        match rules::choose(&self.options, &known, OUTSIDE, local) {
+            Some(Choice { address, rule: RuleName::Fallback }) => {
+                self.warned.store(true, Ordering::Relaxed);
                 warnings.push(fallback_advice(address));
             }
-            Some(Choice { address, rule: RuleName::Address | RuleName::File })
-                if rules::is_private(address) && !rules::is_private(local) =>
-            {
+            Some(Choice { address, rule }) if rules::is_private(address) => {
                 warnings.push(format!(
-                    "clients on the public address {local} are told the private address {address}"
+                    "public clients are told the private address {address} (rule {rule}), which \
+                     they cannot reach"
                 ));
             }
             _ => {}
@@ -61,12 +70,14 @@ impl Advertiser {
             .names()
             .filter(|name| !known.names.contains_key(*name))
             .map(|name| {
-                format!("the advertised name {name} has not resolved: PASV gets 425 until it does")
+                format!("the advertised name {name} has not resolved: its clients get 425 for PASV")
             })
             .collect();
         if let (Some(path), None) = (&self.options.file, known.file) {
             let path = path.display();
-            silent.push(format!("no address could be read from {path}: PASV gets 425 until then"));
+            silent.push(format!(
+                "no address could be read from {path}: its clients get 425 for PASV"
+            ));
         }
         silent
     }
@@ -88,27 +99,15 @@ fn line(who: &str, choice: Option<Choice>) -> String {
     }
 }
 
-/// A private and a public client of that family, standing for all of their kind.
-fn samples(local: IpAddr) -> (IpAddr, IpAddr) {
-    if local.is_ipv4() {
-        (Ipv4Addr::new(192, 168, 0, 2).into(), Ipv4Addr::new(198, 51, 100, 2).into())
-    } else {
-        let ula = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
-        let global = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
-        (ula.into(), global.into())
-    }
-}
-
 /// The local address that clients will probably reach: `listen` itself, or for a wildcard the
 /// source address of the default route. The UDP connect only looks up that route: no packet.
 fn outward(listen: IpAddr) -> IpAddr {
     let listen = listen.to_canonical();
-    if !listen.is_unspecified() {
+    if !listen.is_unspecified() || listen.is_ipv6() {
         return listen;
     }
-    let (_, world) = samples(listen);
     UdpSocket::bind((listen, 0))
-        .and_then(|socket| socket.connect((world, 9)).and_then(|()| socket.local_addr()))
+        .and_then(|socket| socket.connect((OUTSIDE, 9)).and_then(|()| socket.local_addr()))
         .map_or(listen, |address| address.ip())
 }
 

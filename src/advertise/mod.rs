@@ -9,8 +9,8 @@ mod rules;
 mod sources;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use tracing::warn;
@@ -19,12 +19,14 @@ pub(crate) use rules::{Choice, RuleName};
 
 use options::AdvertiseOptions;
 use rules::Known;
+use sources::Told;
 
 /// Decides what the clients of a listener are told. Shared by all its sessions.
 #[derive(Debug)]
 pub(crate) struct Advertiser {
     options: AdvertiseOptions,
     known: ArcSwap<Known>,
+    told: Mutex<Told>,
     /// The fallback was used and the operator told so.
     warned: AtomicBool,
 }
@@ -33,7 +35,7 @@ impl Advertiser {
     /// Knows nothing about names and the file until [`Self::refresh_once`].
     pub(crate) fn new(options: AdvertiseOptions) -> Arc<Self> {
         let known = ArcSwap::from_pointee(Known::default());
-        Arc::new(Self { options, known, warned: AtomicBool::new(false) })
+        Arc::new(Self { options, known, told: Mutex::default(), warned: AtomicBool::new(false) })
     }
 
     /// The address to tell `client`, who reached us on `local`; `None` is answered with 425 (P66).

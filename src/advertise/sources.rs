@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -27,12 +27,18 @@ const FILE_LIMIT: u64 = 4096;
 type Looked = (BTreeMap<String, io::Result<Addresses>>, Option<io::Result<Addresses>>);
 
 /// Failures already told, so that each is told once until it ends.
-type Told = BTreeSet<String>;
+pub(super) type Told = BTreeSet<String>;
 
 impl Advertiser {
     /// Looks at every source once; at start, before the first client.
     pub(crate) async fn refresh_once(&self) {
-        self.refresh(&mut Told::new()).await;
+        let looked = self.look().await;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.known.load_full();
+        let after = settle(&before, looked, &mut told);
+        if after != *before {
+            self.known.store(Arc::new(after));
+        }
     }
 
     /// Looks at every source again and again until cancelled; returns at once without any.
@@ -40,14 +46,13 @@ impl Advertiser {
         if self.options.names().next().is_none() && self.options.file.is_none() {
             return;
         }
-        let mut told = Told::new();
         loop {
             let wait = if self.complete() { self.options.refresh } else { RETRY };
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = tokio::time::sleep(wait.min(self.options.refresh)) => {}
             }
-            self.refresh(&mut told).await;
+            self.refresh_once().await;
         }
     }
 
@@ -56,15 +61,6 @@ impl Advertiser {
         let known = self.known.load();
         let file = self.options.file.is_none() || known.file.is_some();
         file && self.options.names().all(|name| known.names.contains_key(name))
-    }
-
-    async fn refresh(&self, told: &mut Told) {
-        let looked = self.look().await;
-        let before = self.known.load_full();
-        let after = settle(&before, looked, told);
-        if after != *before {
-            self.known.store(Arc::new(after));
-        }
     }
 
     /// All sources at once, so that a slow one does not hold up the others.
@@ -120,7 +116,8 @@ fn settle_one(
 ) -> Option<Addresses> {
     match answer {
         Ok(addresses) => {
-            if last != Some(addresses) || told.remove(source) {
+            let recovered = told.remove(source);
+            if recovered || last != Some(addresses) {
                 let before = last.map(|a| a.to_string());
                 info!(source, before, now = %addresses, "advertised address");
             }
@@ -130,7 +127,7 @@ fn settle_one(
             if told.insert(source.to_owned()) {
                 match last {
                     Some(kept) => warn!(source, %error, %kept, "no answer, the last one is kept"),
-                    None => warn!(source, %error, "no answer yet: PASV gets 425 until there is"),
+                    None => warn!(source, %error, "no answer yet: its clients get 425 for PASV"),
                 }
             }
             last

@@ -104,7 +104,7 @@ fn ranges(door: &Door, kernel: &Kernel, problems: &mut Vec<Problem>) {
             let place = places.upstream_ports.as_ref().or(places.ports.as_ref());
             problems.push(
                 Problem::error(format!(
-                    "`ports` {} and `upstream_ports` {} overlap: clients and servers would meet on one port",
+                    "`ports` {} and `upstream_ports` {} overlap: clients and servers would meet",
                     data.downstream.range, data.upstream.range
                 ))
                 .within(place)
@@ -134,9 +134,12 @@ fn usable(options: &PortOptions, port: u16) -> bool {
 fn ephemeral(range: PortRange, kernel: &Kernel) -> Problem {
     let own = kernel.ephemeral.map(|r| r.to_string()).unwrap_or_default();
     Problem::warning(format!(
-        "{range} overlaps the range of outgoing connections {own}: a port that one of them holds cannot be given out"
+        "{range} overlaps the range of outgoing connections {own}: \
+         a port that one of them holds cannot be given out"
     ))
-    .remedy(format!("set the sysctl net.ipv4.ip_local_reserved_ports={range}, or choose a lower range"))
+    .remedy(format!(
+        "set net.ipv4.ip_local_reserved_ports={range} with sysctl, or choose a lower range"
+    ))
 }
 
 /// Whether a server may be told to connect to us.
@@ -159,7 +162,8 @@ fn pools(door: &Door, other: &Door) -> Option<Problem> {
         return None;
     }
     let reason = format!(
-        "{} overlaps {} of listener `{}`, with other settings: a port held by one cannot be given out by the other",
+        "{} overlaps {} of listener `{}`, with other settings: \
+         a port held by one cannot be given out by the other",
         a.range, b.range, other.config.name
     );
     let place = door.places.ports.as_ref().or(door.place.as_ref());
@@ -209,12 +213,13 @@ fn private_address(door: &Door) -> Option<Problem> {
     }
     Some(
         Problem::warning(format!(
-            "{ip} is a private address: clients outside of its network can log in to listener `{}`, but open no data connection",
+            "{ip} is a private address: clients outside of its network can log in to \
+             listener `{}`, but open no data connection",
             config.name
         ))
         .within(door.places.address.as_ref())
         .about("advertise.address")
-        .remedy("advertise the public address, or say in `clients` that only the private networks may come"),
+        .remedy("advertise the public address, or let only private networks in with `clients`"),
     )
 }
 

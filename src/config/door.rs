@@ -6,9 +6,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::item::Item;
 use super::problem::{Place, Problem};
-use super::read::{Reader, Section};
+use super::read::Reader;
 use super::resolve::Flags;
-use super::server::{Names, Server};
+use super::section::Section;
+use super::server::{Names, Server, Servers};
 use super::settings::{Places, Settings};
 use super::suggest;
 use super::types::ListenerConfig;
@@ -35,23 +36,24 @@ pub(super) struct Doors<'a> {
     pub(super) reader: &'a Reader,
     pub(super) flags: &'a Flags,
     pub(super) base: &'a Settings,
-    /// `None`: one of them is wrong, so nothing can be said about references to them.
-    pub(super) servers: Option<&'a [Server]>,
+    pub(super) servers: &'a Servers,
 }
 
 impl Doors<'_> {
-    /// All of them; `None` when there is none or one is wrong, which has been reported.
-    pub(super) fn read(&self, root: &mut Section<'_>, from_file: bool) -> Option<Vec<Door>> {
+    /// All of them; `None` is one that is wrong, which has been reported, as it has when there is
+    /// none at all.
+    pub(super) fn read(&self, root: &mut Section<'_>, from_file: bool) -> Vec<Option<Door>> {
         let mut sections = root.sections("listener");
         if sections.is_empty() {
             let named =
                 self.flags.listen.is_some() || self.reader.any_variable("FTPGATE_LISTENER_");
             if from_file && !named {
-                self.reader.report(
+                root.missed(
+                    "listener",
                     Problem::error("there is no [[listener]]: nothing for clients to connect to")
                         .remedy("add [[listener]] with bind = \"*:21\", or give --listen"),
                 );
-                return None;
+                return Vec::new();
             }
             sections.push(root.implied("listener"));
         }
@@ -64,8 +66,7 @@ impl Doors<'_> {
         let none = Flags::default();
         let flags = if sections.len() == 1 { self.flags } else { &none };
         let mut names = Names::default();
-        let read: Vec<_> = sections.into_iter().map(|s| self.door(s, flags, &mut names)).collect();
-        read.into_iter().collect()
+        sections.into_iter().map(|s| self.door(s, flags, &mut names)).collect()
     }
 
     fn door(&self, mut s: Section<'_>, flags: &Flags, names: &mut Names) -> Option<Door> {
@@ -89,7 +90,7 @@ impl Doors<'_> {
         settings.policy.greeting = greeting;
         server.instruct(&mut settings.policy);
         let config = ListenerConfig {
-            name: name?,
+            name,
             bind,
             upstream: server.options(&settings),
             access: access?,
@@ -105,39 +106,37 @@ impl Doors<'_> {
     /// The server it leads to; when there is only one, it need not be named.
     fn server(&self, s: &mut Section<'_>) -> Option<&Server> {
         let named = s.take("upstream", |item| Ok((item.text()?, item.clone())));
-        let servers = self.servers?;
-        let names = || servers.iter().map(|server| server.name.as_str());
+        let names = || self.servers.names();
+        let list = names().collect::<Vec<_>>().join(", ");
         let Some((name, item)) = named else {
-            if let [only] = servers {
-                return Some(only);
+            if let (Some(only), None) = (names().next(), names().nth(1)) {
+                return self.servers.named(only);
             }
-            if s.is_absent("upstream") {
-                let list: Vec<_> = names().collect();
+            if s.place_of("upstream").is_none() && !list.is_empty() {
                 let problem = "several upstreams are there, and which one is meant is not said";
-                let remedy = format!("add upstream = NAME, one of {}", list.join(", "));
+                let remedy = format!("add upstream = NAME, one of {list}");
                 s.missed("upstream", Problem::error(problem).remedy(remedy));
             }
             return None;
         };
-        let found = servers.iter().find(|server| server.name == name);
-        if found.is_none() {
+        if !list.is_empty() && names().all(|known| known != name) {
             let problem = item.problem("there is no upstream of this name");
-            let list: Vec<_> = names().collect();
             s.report(
                 "upstream",
                 match suggest::nearest(&name, names()) {
                     Some(meant) => problem.remedy(format!("did you mean \"{meant}\"?")),
-                    None => problem.remedy(format!("there is {}", list.join(", "))),
+                    None => problem.remedy(format!("there is {list}")),
                 },
             );
         }
-        found
+        self.servers.named(&name)
     }
 }
 
 /// Its addresses and where each stands.
 fn binds(s: &mut Section<'_>) -> Option<(Vec<SocketAddr>, Vec<Option<Place>>)> {
-    if s.is_absent("bind") {
+    let place = s.place_of("bind");
+    if place.is_none() {
         if s.place().is_some() {
             s.missing("bind");
             return None;
@@ -151,8 +150,8 @@ fn binds(s: &mut Section<'_>) -> Option<(Vec<SocketAddr>, Vec<Option<Place>>)> {
     })?;
     let pairs: Vec<_> = read.into_iter().flatten().collect();
     if pairs.is_empty() {
-        let problem = Problem::error("is an empty list: nobody could connect");
-        s.report("bind", problem.within(s.place()));
+        let problem = Problem::error("the list is empty: nobody could connect");
+        s.report("bind", problem.within(place.as_ref()));
         return None;
     }
     Some(pairs.into_iter().unzip())
@@ -160,20 +159,22 @@ fn binds(s: &mut Section<'_>) -> Option<(Vec<SocketAddr>, Vec<Option<Place>>)> {
 
 /// Who may connect: everybody when nothing is said, but nobody is let in by an empty list (S36).
 fn access(s: &mut Section<'_>) -> Option<AccessList> {
-    let everybody = vec![IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
-    let allow =
-        if s.is_absent("clients") { Some(everybody) } else { s.list("clients", value::network) };
-    let deny = if s.is_absent("deny_clients") {
-        Some(Vec::new())
-    } else {
-        s.list("deny_clients", value::network)
+    let everybody = || vec![IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
+    let place = s.place_of("clients");
+    let allow = match &place {
+        Some(_) => s.list("clients", value::network),
+        None => Some(everybody()),
+    };
+    let deny = match s.place_of("deny_clients") {
+        Some(_) => s.list("deny_clients", value::network),
+        None => Some(Vec::new()),
     };
     let (allow, deny) = (allow?, deny?);
     if allow.is_empty() {
         s.report(
             "clients",
-            Problem::error("is an empty list: nobody would be let in")
-                .within(s.place())
+            Problem::error("the list is empty: nobody would be let in")
+                .within(place.as_ref())
                 .remedy("name the networks, or leave the key out to let everybody in"),
         );
         return None;

@@ -21,7 +21,7 @@ pub(super) fn parse(item: &Item) -> Result<Form, Problem> {
     let mut map = BTreeMap::new();
     for (key, entry) in &table.entries {
         let listened = key.parse::<u16>().map_err(|_| {
-            Problem::error(format!("`{key}` is no port"))
+            Problem::error(format!("`{key}` is not a port"))
                 .at(&entry.key)
                 .remedy("write { 50000 = 40000 }: the port listened on, and the one told")
         })?;
@@ -58,7 +58,7 @@ fn shift(range: PortRange, told: PortRange) -> Result<Expose, Problem> {
 
 fn checked(range: PortRange, map: &BTreeMap<u16, u16>) -> Result<BTreeMap<u16, u16>, Problem> {
     if map.is_empty() {
-        return Err(Problem::error("is an empty table: no port could be told"));
+        return Err(Problem::error("the table is empty: no port could be told"));
     }
     if let Some(outside) = map.keys().find(|&&port| port < range.first || port > range.last) {
         return Err(Problem::error(format!("port {outside} is not one of `ports` {range}")));

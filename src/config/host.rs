@@ -41,7 +41,7 @@ pub(super) fn host_port(item: &Item) -> Result<HostPort, Problem> {
     let text = item.text()?;
     let text = text.trim();
     let malformed = || {
-        item.problem("no server address")
+        item.problem("not a server's address")
             .remedy("write \"ftp.example.com\", \"192.0.2.5:21\" or \"[2001:db8::5]:21\"")
     };
     if text.contains("://") {

@@ -26,7 +26,7 @@ pub(super) enum Value {
     Boolean(bool),
     List(Vec<Item>),
     Table(Arc<Table>),
-    /// A type no key has: what it is called.
+    /// A type no key has: what it is called, with its article.
     Other(&'static str),
 }
 
@@ -56,7 +56,24 @@ fn syntax(error: &toml::de::Error, source: &Arc<Source>, offset: usize) -> Probl
     let end = source.text.len();
     let span = error.span().unwrap_or(end..end);
     let place = Place { source: source.clone(), span: span.start + offset..span.end + offset };
-    Problem::error(format!("this is not TOML: {}", error.message())).at(&place)
+    let problem = Problem::error(format!("this is not TOML: {}", error.message())).at(&place);
+    match unquoted(&source.text, place.span.start) {
+        Some((key, value)) => {
+            problem.remedy(format!("a text stands in quotes: {key} = \"{value}\""))
+        }
+        None => problem,
+    }
+}
+
+/// The key and the value of the line with this byte, when the value seems to lack its quotes.
+fn unquoted(text: &str, at: usize) -> Option<(&str, &str)> {
+    let start = text.get(..at)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text.get(start..)?.lines().next()?;
+    let (key, value) = line.split('#').next()?.split_once('=')?;
+    let plain =
+        value.bytes().all(|b| b == b' ' || b.is_ascii_alphanumeric() || b"-.:/*_".contains(&b));
+    let inside = at >= start + key.len();
+    (plain && inside && !value.trim().is_empty()).then(|| (key.trim(), value.trim()))
 }
 
 /// A stretch of TOML inside of a source.
@@ -83,12 +100,12 @@ impl Origin<'_> {
         let read = match value.get_ref() {
             DeValue::String(text) => Value::Text(text.to_string()),
             DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-                .map_or(Value::Other("number beyond 64 bits"), Value::Integer),
+                .map_or(Value::Other("a number beyond 64 bits"), Value::Integer),
             DeValue::Boolean(boolean) => Value::Boolean(*boolean),
             DeValue::Array(items) => Value::List(items.iter().map(|i| self.item(i)).collect()),
             DeValue::Table(table) => Value::Table(self.table(table)),
-            DeValue::Float(_) => Value::Other("fraction"),
-            DeValue::Datetime(_) => Value::Other("date"),
+            DeValue::Float(_) => Value::Other("a fraction"),
+            DeValue::Datetime(_) => Value::Other("a date"),
         };
         Item { value: read, place: self.place(value.span()) }
     }
@@ -141,14 +158,14 @@ impl Item {
 
     fn wrong_type(&self, wanted: &str) -> Problem {
         let found = match &self.value {
-            Value::Text(_) | Value::Words(_) => "text",
-            Value::Integer(_) => "number",
+            Value::Text(_) | Value::Words(_) => "a text",
+            Value::Integer(_) => "a number",
             Value::Boolean(_) => "true or false",
-            Value::List(_) => "list",
-            Value::Table(_) => "table",
+            Value::List(_) => "a list",
+            Value::Table(_) => "a table",
             Value::Other(other) => other,
         };
-        self.problem(format!("must be {wanted}, not a {found}").replace("a true", "true"))
+        self.problem(format!("must be {wanted}, not {found}"))
     }
 
     /// The text; quotes around the words of a variable are optional.
@@ -160,7 +177,7 @@ impl Item {
                 _ => Err(self.wrong_type("a text")),
             },
             Value::Words(words) => Ok(words.clone()),
-            _ => Err(self.wrong_type("a text").remedy("put it in quotes")),
+            _ => Err(self.wrong_type("a text")),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The configuration: a TOML file, the environment and the command line, read into run form once.
 //!
 //! A flag wins over a variable, a variable over the file, the file over the default; a listener's
-//! own section wins over the global one, key by key. Every problem is found in one pass: `read`
-//! walks the sections, `value` and `host` judge single values, `checks` what lies between them.
+//! own section wins over the global one, key by key. Every problem is found in one pass: `section`
+//! walks the tables, `value` and `host` judge single values, `checks` what lies between them.
 
 mod checks;
 mod door;
@@ -12,6 +12,7 @@ mod item;
 mod problem;
 mod read;
 mod resolve;
+mod section;
 mod server;
 mod settings;
 mod source;
@@ -70,17 +71,17 @@ fn resolve(
         None => (None, Vec::new()),
     };
     let reader = Reader::new(environment, !syntax.is_empty());
-    let read = resolve::config(&reader, table, overrides);
+    let reading = resolve::config(&reader, table, overrides);
     let mut problems = reader.finish();
     if !syntax.is_empty() {
         problems.retain(|problem| problem.survives(&syntax));
         problems.extend(syntax);
-    } else if let Some((_, doors)) = &read {
-        problems.extend(checks::all(doors, kernel));
+    } else {
+        problems.extend(checks::all(&reading.doors, kernel));
     }
     problem::sort(&mut problems);
-    match read {
-        Some((config, _)) if problems.iter().all(Problem::is_warning) => Ok((config, problems)),
+    match reading.config {
+        Some(config) if problems.iter().all(Problem::is_warning) => Ok((config, problems)),
         _ => Err(Problems(problems)),
     }
 }

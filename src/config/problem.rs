@@ -7,7 +7,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 /// A text that values were read from.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) struct Source {
     /// What it is.
     pub(super) kind: SourceKind,
@@ -16,7 +16,7 @@ pub(super) struct Source {
 }
 
 /// Where a text came from.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SourceKind {
     /// A file, by its path as the user gave it.
     File(String),
@@ -47,7 +47,10 @@ pub(super) enum Severity {
 /// One thing wrong with a configuration. `Display` draws it with the line it is on and a caret,
 /// without colour; [`Problem::one_line`] is for logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct Problem(Box<Detail>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Detail {
     severity: Severity,
     reason: String,
     /// The key it is about, `data.ports`.
@@ -68,11 +71,18 @@ impl Problem {
     }
 
     fn new(severity: Severity, reason: String) -> Self {
-        Self { severity, reason, key: None, place: None, context: None, remedy: None }
+        Self(Box::new(Detail {
+            severity,
+            reason,
+            key: None,
+            place: None,
+            context: None,
+            remedy: None,
+        }))
     }
 
     pub(super) fn at(mut self, place: &Place) -> Self {
-        self.place = Some(place.clone());
+        self.0.place = Some(place.clone());
         self
     }
 
@@ -85,59 +95,66 @@ impl Problem {
     }
 
     pub(super) fn about(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
+        self.0.key = Some(key.into());
         self
     }
 
     pub(super) fn context(mut self, place: &Place, what: &'static str) -> Self {
-        self.context = Some((place.clone(), what));
+        self.0.context = Some((place.clone(), what));
         self
     }
 
     pub(super) fn remedy(mut self, remedy: impl Into<String>) -> Self {
-        self.remedy = Some(remedy.into());
+        self.0.remedy = Some(remedy.into());
         self
-    }
-
-    pub(super) fn place(&self) -> Option<&Place> {
-        self.place.as_ref()
     }
 
     /// Whether it still stands when the file has these syntax errors: what could not be read may
     /// be what it misses or misreads.
     pub(super) fn survives(&self, syntax: &[Self]) -> bool {
-        let Some(place) = &self.place else { return false };
-        !syntax.iter().filter_map(|error| error.place.as_ref()).any(|e| e.shares_line(place))
+        let Some(place) = &self.0.place else { return false };
+        !syntax.iter().filter_map(|error| error.0.place.as_ref()).any(|e| e.shares_line(place))
     }
 
     /// Whether the configuration can be used in spite of it.
     pub fn is_warning(&self) -> bool {
-        self.severity == Severity::Warning
+        self.0.severity == Severity::Warning
     }
 
-    /// `ftpgate.toml:3:9: reason; remedy`, or the variable or flag instead of the file.
+    /// The key it is about, `data.ports` or `listener.public.data.ports`.
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
+    }
+
+    /// `ftpgate.toml:3:9: key: reason; remedy`, or the variable or flag instead of the file.
     pub fn one_line(&self) -> String {
-        let mut line = self.place.as_ref().map(|p| format!("{p}: ")).unwrap_or_default();
-        line.push_str(&self.reason);
-        if let Some(remedy) = &self.remedy {
+        let mut line = self.0.place.as_ref().map(|p| format!("{p}: ")).unwrap_or_default();
+        if let Some(key) = &self.0.key {
+            line.push_str(&format!("{key}: "));
+        }
+        line.push_str(&self.0.reason);
+        if let Some(remedy) = &self.0.remedy {
             line.push_str("; ");
             line.push_str(remedy);
         }
-        line
+        line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
     }
 
     /// Several lines: the reason, the place with a caret, the remedy.
     pub fn render(&self, colour: bool) -> String {
-        let level = match self.severity {
+        let level = match self.0.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut group = match &self.place {
-            Some(place) => level.primary_title(place.title(&self.reason)),
-            None => level.primary_title(&self.reason),
+        let mut title = match &self.0.place {
+            Some(place) => level.primary_title(place.title(&self.0.reason)),
+            None => level.primary_title(&self.0.reason),
+        };
+        if let Some(key) = &self.0.key {
+            title = title.id(key);
         }
-        .elements(self.snippets());
-        if let Some(remedy) = &self.remedy {
+        let mut group = title.elements(self.snippets());
+        if let Some(remedy) = &self.0.remedy {
             group = group.element(Level::HELP.message(remedy));
         }
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
@@ -146,10 +163,10 @@ impl Problem {
 
     /// The lines to show: one source, or two when the other place is elsewhere.
     fn snippets(&self) -> Vec<Snippet<'_, annotate_snippets::Annotation<'_>>> {
-        let Some(place) = &self.place else { return Vec::new() };
+        let Some(place) = &self.0.place else { return Vec::new() };
         let primary = AnnotationKind::Primary.span(place.span.clone());
         let first = place.source.snippet().annotation(primary);
-        let Some((other, what)) = &self.context else { return vec![first] };
+        let Some((other, what)) = &self.0.context else { return vec![first] };
         let annotation = AnnotationKind::Context.span(other.span.clone()).label(*what);
         if other.source == place.source {
             vec![first.annotation(annotation)]
@@ -198,6 +215,13 @@ impl fmt::Display for Place {
     }
 }
 
+/// Its name: the whole text beside each value would hide the values.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
 impl Source {
     fn snippet<T: Clone>(&self) -> Snippet<'_, T> {
         let snippet = Snippet::source(self.text.as_str());
@@ -211,14 +235,9 @@ impl Source {
 /// In the order of the file, then of variables and flags; what has no place comes last. The same
 /// thing said of several listeners is said once.
 pub(super) fn sort(problems: &mut Vec<Problem>) {
-    problems.sort_by_key(|problem| {
-        let place = problem.place.as_ref();
-        let kind = place.map_or(3, |place| match place.source.kind {
-            SourceKind::File(_) => 0,
-            SourceKind::Variable(_) => 1,
-            SourceKind::Flag(_) => 2,
-        });
-        (kind, place.map_or(0, |place| place.span.start))
+    problems.sort_by_cached_key(|problem| match &problem.0.place {
+        Some(place) => (0, Some(place.source.kind.clone()), place.span.start),
+        None => (1, None, 0),
     });
     problems.dedup();
 }

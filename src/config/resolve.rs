@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use super::door::{self, Door};
+use super::door::{Door, Doors};
 use super::item::{Item, Table};
 use super::problem::Problem;
-use super::read::{Reader, Section};
-use super::server;
+use super::read::Reader;
+use super::section::Section;
+use super::server::Servers;
 use super::settings::{DAY, Settings};
 use super::suggest;
 use super::types::{Config, Overrides};
@@ -47,15 +48,20 @@ impl Flags {
     }
 }
 
-/// Reads everything. `None` when a part is wrong; why has been reported to the reader.
-pub(super) fn config(
-    reader: &Reader,
-    file: Option<Arc<Table>>,
-    overrides: &Overrides,
-) -> Option<(Config, Vec<Door>)> {
+/// What a reading came to.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// The doors that are right, with the places the checks point at.
+    pub(super) doors: Vec<Door>,
+    /// `None` when a part is wrong; why has been reported to the reader.
+    pub(super) config: Option<Config>,
+}
+
+/// Reads everything.
+pub(super) fn config(reader: &Reader, file: Option<Arc<Table>>, overrides: &Overrides) -> Reading {
     let flags = Flags::new(reader, overrides);
     let from_file = file.is_some();
-    let mut root = reader.root(file.unwrap_or_default());
+    let mut root = Section::root(reader, file.unwrap_or_default());
 
     let mut base = Settings::default();
     let mut shutdown = SHUTDOWN;
@@ -64,14 +70,15 @@ pub(super) fn config(
     });
     let log = log(root.section("log"), &flags);
     let workers = runtime(root.section("runtime"));
-    let servers = server::servers(reader, &mut root, &flags);
-    let doors = door::Doors { reader, flags: &flags, base: &base, servers: servers.as_deref() }
-        .read(&mut root, from_file);
+    let servers = Servers::read(reader, &mut root, &flags);
+    let doors =
+        Doors { reader, flags: &flags, base: &base, servers: &servers }.read(&mut root, from_file);
     root.finish();
 
-    let doors = doors?;
-    let listeners = doors.iter().map(|door| door.config.clone()).collect();
-    Some((Config { listeners, log, shutdown, workers }, doors))
+    let right = doors.iter().flatten().map(|door| door.config.clone()).collect::<Vec<_>>();
+    let whole = !doors.is_empty() && right.len() == doors.len();
+    let config = whole.then_some(Config { listeners: right, log, shutdown, workers });
+    Reading { doors: doors.into_iter().flatten().collect(), config }
 }
 
 fn log(mut s: Section<'_>, flags: &Flags) -> LogOptions {
@@ -105,7 +112,7 @@ fn level(item: &Item) -> Result<String, Problem> {
     match EnvFilter::try_new(&text) {
         Ok(_) => Ok(text),
         Err(_) => Err(item
-            .problem("no log filter")
+            .problem("not a log filter")
             .remedy("write a level, or directives such as \"ftpgate=debug,warn\"")),
     }
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::host;
 use super::item::Item;
 use super::problem::{Place, Problem};
-use super::read::{Reader, Section};
+use super::read::Reader;
 use super::resolve::Flags;
+use super::section::Section;
 use super::settings::{DAY, Settings};
 use super::value;
 use crate::session::policy::{AborStyle, DataCommand, Policy, UpstreamMode};
@@ -19,7 +20,7 @@ const RETRY_EPSV: Duration = Duration::from_secs(600);
 /// An upstream as written.
 #[derive(Debug)]
 pub(super) struct Server {
-    pub(super) name: String,
+    name: String,
     address: HostPort,
     mode: UpstreamMode,
     ports: RangeInclusive<u16>,
@@ -48,55 +49,64 @@ impl Server {
     }
 }
 
-/// All of them; `None` when there is none or one is wrong, which has been reported.
-pub(super) fn servers(
-    reader: &Reader,
-    root: &mut Section<'_>,
-    flags: &Flags,
-) -> Option<Vec<Server>> {
-    let mut sections = root.sections("upstream");
-    if sections.is_empty() {
-        if flags.upstream.is_none() && !reader.any_variable("FTPGATE_UPSTREAM_") {
-            reader.report(
-                Problem::error("there is no [[upstream]]: no server to carry sessions to")
-                    .remedy("add [[upstream]] with address = \"HOST:21\", or give --upstream HOST"),
-            );
-            return None;
+/// All of them, the wrong ones by name only, so that a reference to one is no second problem.
+#[derive(Debug, Default)]
+pub(super) struct Servers(Vec<(String, Option<Server>)>);
+
+impl Servers {
+    /// Reads them; that there is none has then been reported.
+    pub(super) fn read(reader: &Reader, root: &mut Section<'_>, flags: &Flags) -> Self {
+        let mut sections = root.sections("upstream");
+        if sections.is_empty() {
+            if flags.upstream.is_none() && !reader.any_variable("FTPGATE_UPSTREAM_") {
+                root.missed(
+                    "upstream",
+                    Problem::error("there is no [[upstream]]: no server to carry sessions to")
+                        .remedy(
+                            "add [[upstream]] with address = \"HOST:21\", or give --upstream HOST",
+                        ),
+                );
+                return Self::default();
+            }
+            sections.push(root.implied("upstream"));
         }
-        sections.push(root.implied("upstream"));
+        if let (Some(flag), 2..) = (&flags.upstream, sections.len()) {
+            reader.report(
+                flag.problem("can stand for the only upstream, and the file has several")
+                    .remedy("set FTPGATE_UPSTREAM_NAME_ADDRESS for the one that is meant"),
+            );
+        }
+        let mut names = Names::default();
+        let read = sections.into_iter().map(|mut s| {
+            let name = names.take(&mut s, "upstream");
+            (name.clone(), server(s, flags, name))
+        });
+        Self(read.collect())
     }
-    if let (Some(flag), 2..) = (&flags.upstream, sections.len()) {
-        reader.report(
-            flag.problem("can stand for the only upstream, and the file has several")
-                .remedy("set FTPGATE_UPSTREAM_NAME_ADDRESS for the one that is meant"),
-        );
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
     }
-    let mut names = Names::default();
-    let read: Vec<_> = sections.into_iter().map(|s| server(s, flags, &mut names)).collect();
-    read.into_iter().collect()
+
+    pub(super) fn named(&self, wanted: &str) -> Option<&Server> {
+        self.0.iter().find(|(name, _)| name == wanted)?.1.as_ref()
+    }
 }
 
-fn server(mut s: Section<'_>, flags: &Flags, names: &mut Names) -> Option<Server> {
-    let name = names.take(&mut s, "upstream");
+fn server(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     s.overlay("address", flags.upstream.clone());
     let address = s.require("address", host::host_port);
-    let policy = Policy::default();
-    let mut server = Server {
-        name: name?,
-        address: address?,
-        mode: policy.upstream_mode,
-        ports: policy.upstream_ports,
-        abor: policy.abor,
-        cr_nul: policy.cr_nul,
-        retry_epsv: RETRY_EPSV,
-    };
-    s.set("data", &mut server.mode, value::choice(MODES));
-    s.set("data_ports", &mut server.ports, data_ports);
-    s.set("abor", &mut server.abor, value::choice(ABOR));
-    s.set("cr_nul", &mut server.cr_nul, Item::boolean);
-    s.set("retry_epsv", &mut server.retry_epsv, value::duration(Duration::ZERO..=DAY));
+    let Policy { mut upstream_mode, mut upstream_ports, mut abor, mut cr_nul, .. } =
+        Policy::default();
+    let mut retry_epsv = RETRY_EPSV;
+    s.set("data", &mut upstream_mode, value::choice(MODES));
+    s.set("data_ports", &mut upstream_ports, data_ports);
+    s.set("abor", &mut abor, value::choice(ABOR));
+    s.set("cr_nul", &mut cr_nul, Item::boolean);
+    s.set("retry_epsv", &mut retry_epsv, value::duration(Duration::ZERO..=DAY));
     s.finish();
-    Some(server)
+    let (mode, ports) = (upstream_mode, upstream_ports);
+    Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv })
 }
 
 const MODES: &[(&str, UpstreamMode)] = &[
@@ -126,30 +136,24 @@ pub(super) struct Names(Vec<(String, Option<Place>)>);
 
 impl Names {
     /// Reads the name of the next element of an array, or makes one up from its index.
-    pub(super) fn take(&mut self, s: &mut Section<'_>, kind: &str) -> Option<String> {
-        let mut place = None;
-        let given = s.take("name", |item| {
-            place = Some(item.place.clone());
-            value::name(item)
-        });
-        let wrong = place.is_some() && given.is_none();
-        let name = given.unwrap_or_else(|| match s.place() {
+    pub(super) fn take(&mut self, s: &mut Section<'_>, kind: &str) -> String {
+        let place = s.place_of("name");
+        let name = s.take("name", value::name).unwrap_or_else(|| match s.place() {
             Some(_) => format!("{kind}-{}", self.0.len()),
             None => "default".into(),
         });
         s.named(&name);
         let key = name.to_ascii_uppercase().replace(['-', '.'], "_");
-        let first = self.0.iter().find(|(taken, _)| *taken == key).map(|(_, place)| place.clone());
-        self.0.push((key, place.clone()));
-        if let Some(first) = first {
-            let mut problem = Problem::error(format!("the name `{name}` is taken"))
+        if let Some((_, first)) = self.0.iter().find(|(taken, _)| *taken == key) {
+            let problem = Problem::error(format!("the name `{name}` is taken"))
                 .within(place.as_ref().or(s.place()));
-            if let Some(first) = first {
-                problem = problem.context(&first, "by this one");
-            }
+            let problem = match first {
+                Some(first) => problem.context(first, "by this one"),
+                None => problem,
+            };
             s.report("name", problem);
-            return None;
         }
-        (!wrong).then_some(name)
+        self.0.push((key, place));
+        name
     }
 }

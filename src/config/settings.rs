@@ -7,8 +7,8 @@ use super::expose;
 use super::host::{Family, advertised};
 use super::item::Item;
 use super::problem::{Place, Problem};
-use super::read::Section;
 use super::resolve::Flags;
+use super::section::Section;
 use super::value;
 use crate::advertise::options::{AdvertiseOptions, Rule, Source};
 use crate::data::options::DataOptions;
@@ -235,7 +235,7 @@ fn verb(item: &Item) -> Result<String, Problem> {
     if is_verb(&text) {
         return Ok(text);
     }
-    Err(item.problem("no FTP command").remedy("write its name alone, as in \"XSHA256\""))
+    Err(item.problem("not an FTP command").remedy("write its name alone, as in \"XSHA256\""))
 }
 
 /// A verb, or a verb and its first word.
@@ -246,7 +246,7 @@ fn command(item: &Item) -> Result<String, Problem> {
         return Ok(text);
     }
     Err(item
-        .problem("no FTP command")
+        .problem("not an FTP command")
         .remedy("write a command or a command and its first word, as in \"DELE\" or \"SITE EXEC\""))
 }
 

@@ -1,14 +1,40 @@
+mod checks;
+mod environment;
+mod reference;
+mod values;
+
 use super::*;
 
-#[test]
-fn show() {
-    for text in [
-        "[[listener]]\nname = \"a\"\nbind = [\"0.0.0.0:21\", \"12\"]\nupstraem = \"x\"\n[data]\nports = \"60010-60000\"\nidle = \"5m\"\n\n[limits]\nper_client = 3\nmaximum_foo = 1",
-        "[[listener]]\nbind=\"*:21\"\nname = \"b\"\n[[upstream]]\naddress = \"a\nname=\"x\"\n[limit]\nsessions=\"4\"",
-        "[[listener]]\nbind=\"*:21\"\n[[listener]]\nbind=\"127.0.0.1:21\"\n[[upstream]]\naddress = \"a\"\nfoo = [\n",
-    ] {
-        let env = [("FTPGATE_DATA_PORTS", "1-a"), ("FTPGATE_LISTENER_A_UPSTRAEM", "1-a")];
-        let env = env.map(|(a, b)| (a.to_string(), b.to_string()));
-        println!("{}\n=====", parse(text, "ftpgate.toml", env).unwrap_err());
-    }
+/// A configuration that needs nothing else.
+const SMALL: &str =
+    "[[listener]]\nbind = \"127.0.0.1:2121\"\n[[upstream]]\naddress = \"ftp.internal\"\n";
+
+/// Reads a text with variables.
+fn read(text: &str, environment: &[(&str, &str)]) -> Result<(Config, Vec<Problem>), Problems> {
+    parse(text, "test.toml", owned(environment))
+}
+
+/// Reads no file, only variables and flags.
+fn without_file(
+    environment: &[(&str, &str)],
+    overrides: &Overrides,
+) -> Result<(Config, Vec<Problem>), Problems> {
+    resolve(None, owned(environment), overrides, &Kernel::default())
+}
+
+fn owned(environment: &[(&str, &str)]) -> Vec<(String, String)> {
+    environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The only listener of a configuration that is right and warns of nothing.
+fn only(read: Result<(Config, Vec<Problem>), Problems>) -> ListenerConfig {
+    let (config, warnings) = read.unwrap();
+    assert_eq!(warnings, []);
+    let [listener] = config.listeners.try_into().unwrap();
+    listener
+}
+
+/// What is wrong, a line each.
+fn wrong(read: Result<(Config, Vec<Problem>), Problems>) -> Vec<String> {
+    read.unwrap_err().iter().map(Problem::one_line).collect()
 }

@@ -27,7 +27,7 @@ pub(super) fn duration(
         }
         let text = item.text()?;
         let read = SpanParser::new().parse_unsigned_duration(text.trim()).map_err(|_| {
-            item.problem("no duration")
+            item.problem("not a duration")
                 .remedy("write a number and its unit: \"500ms\", \"30s\", \"5m\", \"2h\"")
         })?;
         if bounds.contains(&read) {
@@ -105,7 +105,7 @@ fn amount(item: &Item) -> Result<u64, Problem> {
     let text = item.text()?;
     let text = text.trim();
     text.strip_suffix("/s").unwrap_or(text).parse::<ByteSize>().map(|size| size.0).map_err(|_| {
-        item.problem("no number of bytes")
+        item.problem("not a number of bytes")
             .remedy("write a number and its unit: \"64KiB\", \"10MiB\", \"1GB\"")
     })
 }
@@ -114,7 +114,7 @@ fn amount(item: &Item) -> Result<u64, Problem> {
 pub(super) fn path(item: &Item) -> Result<PathBuf, Problem> {
     let text = item.text()?;
     if text.is_empty() || text.contains('\0') {
-        return Err(item.problem("no path"));
+        return Err(item.problem("not a path"));
     }
     Ok(PathBuf::from(text))
 }
@@ -127,9 +127,7 @@ pub(super) fn name(item: &Item) -> Result<String, Problem> {
     if letter && plain && text.len() <= 64 {
         return Ok(text);
     }
-    Err(item.problem(
-        "a name begins with a letter, goes on with letters, digits, \"-\", \"_\" or \".\", and has 64 characters at most",
-    ))
+    Err(item.problem("a name is a letter and up to 63 letters, digits, \"-\", \"_\" or \".\""))
 }
 
 /// A range of ports, `60000-60010`, or a single one.
@@ -152,9 +150,8 @@ pub(super) fn port(item: &Item) -> Result<u16, Problem> {
 pub(super) fn address(item: &Item) -> Result<IpAddr, Problem> {
     let text = item.text()?;
     text.parse::<IpAddr>().map(|ip| ip.to_canonical()).map_err(|_| {
-        item.problem("no IP address").remedy(
-            "write \"203.0.113.7\" or \"2001:db8::7\": four decimal numbers without leading zeros, no zone",
-        )
+        item.problem("not an IP address")
+            .remedy("write \"203.0.113.7\" or \"2001:db8::7\", without leading zeros or zone")
     })
 }
 
@@ -166,8 +163,8 @@ pub(super) fn network(item: &Item) -> Result<IpNet, Problem> {
         None => (text.as_str(), None),
     };
     let malformed = || {
-        item.problem("no network").remedy(
-            "write \"192.168.0.0/16\", \"2001:db8::/32\" or a single address, without short or octal forms",
+        item.problem("not a network").remedy(
+            "write \"192.168.0.0/16\", \"2001:db8::/32\" or an address, none short or octal",
         )
     };
     let ip: IpAddr = ip.parse().map_err(|_| malformed())?;
@@ -210,7 +207,7 @@ pub(super) fn bind(item: &Item) -> Result<Vec<SocketAddr>, Problem> {
             Ok(vec![SocketAddr::new(v6.ip().to_canonical(), v6.port())])
         }
         Ok(address) => Ok(vec![address]),
-        Err(_) => Err(item.problem("no address to listen on").remedy(bind_remedy(text))),
+        Err(_) => Err(item.problem("not an address to listen on").remedy(bind_remedy(text))),
     }
 }
 
@@ -220,6 +217,8 @@ fn bind_remedy(text: &str) -> String {
     }
     match text.trim_start_matches(':').parse::<u16>() {
         Ok(port) => format!("write \"*:{port}\" for every address of this machine"),
-        Err(_) => "write \"203.0.113.7:21\", \"[2001:db8::7]:21\", or \"*:21\" for every address; names are not looked up here".into(),
+        Err(_) => "write \"203.0.113.7:21\", \"[2001:db8::7]:21\", or \"*:21\" for every address; \
+             names are not looked up here"
+            .into(),
     }
 }

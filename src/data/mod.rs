@@ -27,3 +27,6 @@ mod splice;
 #[cfg(not(target_os = "linux"))]
 #[path = "no_splice.rs"]
 mod splice;
+
+#[cfg(test)]
+mod testing;

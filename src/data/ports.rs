@@ -277,6 +277,7 @@ pub(crate) struct PortLease {
 }
 
 impl PortLease {
+    #[cfg(test)]
     /// The address and port that listen.
     pub(crate) fn listened(&self) -> SocketAddr {
         SocketAddr::new(self.listener.place.address, self.listener.place.port)

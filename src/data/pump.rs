@@ -39,6 +39,9 @@ pub(super) struct Pump<'a> {
     pub(super) pipe: usize,
 }
 
+/// How much one read gave, and what of it is not written yet.
+type Copied = (usize, Box<[u8]>);
+
 /// What a step of a pump met.
 enum Step {
     /// More may come.
@@ -98,11 +101,7 @@ impl Pump<'_> {
     }
 
     /// One read and as many writes as go at once: how much was read, and what is left of it.
-    fn poll_copy(
-        &mut self,
-        cx: &mut Context<'_>,
-        limit: usize,
-    ) -> Poll<Result<(usize, Box<[u8]>), Side>> {
+    fn poll_copy(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<Result<Copied, Side>> {
         WORKER_BUFFER.with_borrow_mut(|buffer| {
             let mut read = ReadBuf::new(buffer.get_mut(..limit).unwrap_or_default());
             if let Err(error) = ready!(Pin::new(&mut self.from).poll_read(cx, &mut read)) {

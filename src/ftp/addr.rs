@@ -166,22 +166,21 @@ impl fmt::Display for ExtendedHostPort {
 }
 
 /// Finds the port in the text of a 229: `(|||port|)` with any delimiter (P64). A protocol and an
-/// address are allowed and ignored; the closing bracket may be missing.
+/// address are allowed and ignored. BulletProof's `(||port|)` is understood.
 pub fn scan_epsv_reply(text: &[u8]) -> Option<u16> {
-    memchr_iter(b'(', text).find_map(|at| {
-        let (delimiter @ b'!'..=b'~', rest) = text.get(at + 1..)?.split_first()? else {
-            return None;
-        };
-        let mut fields = rest.split(|byte| byte == delimiter);
-        let protocol = fields.next()?.iter().all(u8::is_ascii_digit);
-        let address = fields
-            .next()?
-            .iter()
-            .all(|byte| matches!(byte, b'.' | b':') || byte.is_ascii_hexdigit());
-        let port = port_number(fields.next()?)?;
-        fields.next()?;
-        (protocol && address).then_some(port)
-    })
+    memchr_iter(b'(', text).find_map(|at| epsv_port(text.get(at + 1..)?))
+}
+
+fn epsv_port(text: &[u8]) -> Option<u16> {
+    let (delimiter @ b'!'..=b'~', text) = text.split_first()? else { return None };
+    let mut fields = text.split(|byte| byte == delimiter);
+    let (protocol, address, port) = (fields.next()?, fields.next()?, fields.next()?);
+    if fields.next().is_none() {
+        return if protocol.is_empty() { port_number(address) } else { None };
+    }
+    let known = protocol.iter().all(u8::is_ascii_digit)
+        && address.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':'));
+    if known { port_number(port) } else { None }
 }
 
 /// 1 to 65535 in decimal, without zeros in front.

@@ -1,6 +1,6 @@
 //! A client's line to verb and argument, and back (P3–P5, P11).
 
-use memchr::{memchr, memchr2, memchr3};
+use memchr::{memchr, memchr3};
 use thiserror::Error;
 
 pub use super::verb::Verb;
@@ -132,16 +132,15 @@ pub fn foreign_protocol(line: &[u8]) -> bool {
     ];
     /// Starts that are told by more than a word.
     const STARTS: [&str; 2] = ["SSH-", "MAIL FROM:"];
-    /// Names of protocols that end a request line, before the version.
-    const PROTOCOLS: [&str; 3] = ["HTTP/", "RTSP/", "SIP/"];
+    /// Protocols that name themselves, with a version, at one end of their first line.
+    const NAMES: [&str; 3] = ["HTTP/", "RTSP/", "SIP/"];
 
-    let word = line.split(|&byte| byte == b' ').next().unwrap_or_default();
+    let first = line.split(|&byte| byte == b' ').next().unwrap_or_default();
     let last = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
     foreign_start(line)
-        || WORDS.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+        || WORDS.iter().any(|word| first.eq_ignore_ascii_case(word.as_bytes()))
         || STARTS.iter().any(|start| starts_with(line, start))
-        || (memchr2(b' ', b'\t', line).is_some()
-            && PROTOCOLS.iter().any(|protocol| starts_with(last, protocol)))
+        || NAMES.iter().any(|name| starts_with(first, name) || starts_with(last, name))
 }
 
 /// Whether the first bytes are a TLS ClientHello, in which no line end may ever come (S9).

@@ -159,7 +159,7 @@ impl LineBuffer {
 
     /// One byte that is special where we are; LF itself is left to [`Self::line_feed`].
     fn telnet(&mut self, byte: u8) -> Option<[u8; 3]> {
-        let Some(state) = self.telnet else { return None };
+        let state = self.telnet?;
         let mut answer = None;
         let next = match (state, byte) {
             // A line end ends every sequence: nothing is lost but the sequence (P28).

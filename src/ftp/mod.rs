@@ -13,6 +13,8 @@
 //! | [`feat`] | RFC 2389 (FEAT, OPTS) |
 //! | [`canned`] | the few replies that are our own |
 
+#![warn(clippy::indexing_slicing)]
+
 pub mod addr;
 pub mod canned;
 pub mod command;

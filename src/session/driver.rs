@@ -67,6 +67,8 @@ struct Driver {
     leases: [Option<PortLease>; 2],
     transfer: Option<Transfer>,
     throttle: Throttle,
+    /// The client waits for a port since the last look.
+    exhausted: bool,
     timer: Pin<Box<Sleep>>,
     /// What the timer is set to; never later than the machine's deadline.
     armed: Option<Instant>,
@@ -102,6 +104,7 @@ pub(crate) async fn serve(
         connecting: None,
         leases: [None, None],
         transfer: None,
+        exhausted: false,
         timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
         armed: None,
         drain: Some(Box::pin(drain.cancelled_owned())),
@@ -318,18 +321,38 @@ impl Driver {
         let local = control.local_addr().map_err(|_| ListenError::Local)?.ip();
         let address = if advertise { self.advertised(local)? } else { local };
         let pool = self.rooms.ports(side);
-        let lease = pool.lease(local, expected).map_err(|error| match error {
-            LeaseError::Exhausted => ListenError::Exhausted,
-            LeaseError::Local(error) => {
-                tracing::warn!(session = %self.permit.id(), %error, "cannot open a data port");
-                ListenError::Local
-            }
-        })?;
+        let lease = match pool.lease(local, expected) {
+            Ok(lease) => lease,
+            Err(error) => return Err(self.no_lease(side, &error)),
+        };
+        self.exhausted = false;
         let addr = SocketAddr::new(address, lease.exposed_port());
         if let Some(slot) = self.leases.get_mut(side.index()) {
             *slot = Some(lease);
         }
         Ok(addr)
+    }
+
+    fn no_lease(&mut self, side: Side, error: &LeaseError) -> ListenError {
+        let (session, listener) = (self.permit.id(), &*self.rooms.name);
+        match error {
+            LeaseError::Exhausted => {
+                // Asked again and again while the client waits: said once.
+                if !std::mem::replace(&mut self.exhausted, true) {
+                    let (pool, side) = (self.rooms.ports(side), side.label());
+                    let (in_use, taken) = (pool.in_use(), pool.passed_over());
+                    tracing::warn!(
+                        %session, listener, side, in_use, taken,
+                        "no data port is free for this address; make the range larger"
+                    );
+                }
+                ListenError::Exhausted
+            }
+            LeaseError::Local(error) => {
+                tracing::warn!(%session, listener, %error, "cannot open a data port");
+                ListenError::Local
+            }
+        }
     }
 
     /// The address to put into 227, by the rule that is logged with it (P66).
@@ -380,6 +403,7 @@ impl Driver {
         SCRATCH
             .with_borrow_mut(|scratch| while self.client.try_read(scratch).is_ok_and(|n| n > 0) {});
         let reason = self.closing.unwrap_or(CloseReason::ClientGone);
+        self.info.user = self.machine.user().to_vec();
         self.info.closed(reason.label());
     }
 }

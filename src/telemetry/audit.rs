@@ -48,7 +48,8 @@ pub(crate) struct SessionInfo {
     /// The rule that chose the address last advertised.
     pub(crate) rule: Option<RuleName>,
     opened: Instant,
-    user: Vec<u8>,
+    /// As sent with USER.
+    pub(crate) user: Vec<u8>,
     transfers: u64,
     uploaded: u64,
     downloaded: u64,
@@ -136,7 +137,6 @@ impl SessionInfo {
 
     fn count(&mut self, record: &TransferRecord) {
         self.transfers += 1;
-        self.user.clone_from(&record.user);
         if let Some(report) = &record.report {
             self.uploaded += report.uploaded;
             self.downloaded += report.downloaded;

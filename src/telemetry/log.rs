@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -17,12 +18,12 @@ use super::writer::{LineWriter, Sink};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
     /// The level is neither a level nor a filter.
-    #[error("log level {level:?}: {source}; write error, warn, info, debug or trace")]
+    #[error("log level {level:?}: {why}; write off, error, warn, info, debug or trace")]
     Level {
         /// As configured.
         level: String,
         /// What is wrong with it.
-        source: tracing_subscriber::filter::ParseError,
+        why: String,
     },
     /// The writer's thread could not be started.
     #[error("cannot start the log writer: {0}")]
@@ -45,6 +46,7 @@ impl Drop for LogGuard {
 
 /// Sets up logging for the process.
 pub(crate) fn init(options: &LogOptions) -> Result<LogGuard, LogError> {
+    let filter = filter(&options.level)?;
     let lines = Arc::new(LineWriter::start("log", Stdout)?);
     let terminal = io::stdout().is_terminal();
     let text = match options.format {
@@ -52,7 +54,6 @@ pub(crate) fn init(options: &LogOptions) -> Result<LogGuard, LogError> {
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
-    let filter = filter(&options.level)?;
     let lines_out = Lines(lines.clone());
     if text {
         tracing::subscriber::set_global_default(text_lines(filter, lines_out, terminal))?;
@@ -64,9 +65,13 @@ pub(crate) fn init(options: &LogOptions) -> Result<LogGuard, LogError> {
 
 /// Reads a level, or a filter in tracing's directive syntax.
 pub(crate) fn filter(level: &str) -> Result<EnvFilter, LogError> {
-    EnvFilter::builder()
-        .parse(level)
-        .map_err(|source| LogError::Level { level: level.to_owned(), source })
+    let wrong = |why: String| LogError::Level { level: level.to_owned(), why };
+    // A lone word that is no level would be taken as the name of a module, and silence the rest.
+    let word = !level.contains('=');
+    if word && (level.is_empty() || level.parse::<LevelFilter>().is_err()) {
+        return Err(wrong("no such level".into()));
+    }
+    EnvFilter::builder().parse(level).map_err(|error| wrong(error.to_string()))
 }
 
 /// For people. Colours on a terminal only.
@@ -120,4 +125,4 @@ impl Sink for Stdout {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

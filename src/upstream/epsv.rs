@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A name rarely has more servers behind it; beyond, what expires first is forgotten.
+/// A name rarely has more servers behind it; beyond, the oldest refusal is forgotten.
 const PEERS: usize = 64;
 
 /// Refusals by server address.
 #[derive(Debug)]
 pub(super) struct EpsvMemory {
     keep: Duration,
-    /// When each refusal expires.
+    /// When each refusal came.
     refused: Mutex<HashMap<IpAddr, Instant>>,
 }
 
@@ -23,17 +23,21 @@ impl EpsvMemory {
 
     pub(super) fn refused(&self, peer: IpAddr, now: Instant) {
         let mut refused = self.lock();
-        refused.retain(|_, until| now < *until);
+        refused.retain(|_, since| self.holds(*since, now));
         if refused.len() >= PEERS
-            && let Some(oldest) = refused.iter().min_by_key(|(_, until)| **until).map(|(ip, _)| *ip)
+            && let Some(oldest) = refused.iter().min_by_key(|(_, since)| **since).map(|(ip, _)| *ip)
         {
             refused.remove(&oldest);
         }
-        refused.insert(peer.to_canonical(), now + self.keep);
+        refused.insert(peer.to_canonical(), now);
     }
 
     pub(super) fn allowed(&self, peer: IpAddr, now: Instant) -> bool {
-        self.lock().get(&peer.to_canonical()).is_none_or(|until| *until <= now)
+        !self.lock().get(&peer.to_canonical()).is_some_and(|since| self.holds(*since, now))
+    }
+
+    fn holds(&self, since: Instant, now: Instant) -> bool {
+        now.saturating_duration_since(since) < self.keep
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {

@@ -3,9 +3,10 @@
 mod epsv;
 mod error;
 pub(crate) mod options;
+mod own;
 mod resolve;
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use crate::net::socket;
 use epsv::EpsvMemory;
 use options::UpstreamOptions;
 use resolve::Resolver;
+
+/// No dial takes longer, whatever the configuration says.
+const LONGEST_DIAL: Duration = Duration::from_secs(600);
 
 /// A server behind the gateway, shared by all sessions that go to it.
 #[derive(Debug)]
@@ -44,7 +48,7 @@ impl Upstream {
 
     /// Opens a control connection within `timeout`: resolves, then tries each address in order.
     pub(crate) async fn connect(&self, timeout: Duration) -> Result<TcpStream, UpstreamError> {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + timeout.min(LONGEST_DIAL);
         let addresses = self.resolver.addresses(deadline).await?;
         let mut failure = None;
         for (tried, &address) in addresses.iter().enumerate() {
@@ -75,18 +79,10 @@ impl Upstream {
         self.epsv.allowed(peer, now)
     }
 
-    fn is_own(&self, to: SocketAddr) -> bool {
-        let ip = to.ip().to_canonical();
-        self.own.iter().filter(|own| own.port() == to.port()).any(|own| {
-            let own = own.ip().to_canonical();
-            own == ip || (own.is_unspecified() && is_local(ip))
-        })
+    /// Whether this is one of our own control listeners: never to be dialled, nor for data (P83).
+    pub(crate) fn is_own(&self, to: SocketAddr) -> bool {
+        own::is_own(&self.own, to)
     }
-}
-
-/// Whether the address is this machine's: only such can be bound.
-fn is_local(ip: IpAddr) -> bool {
-    UdpSocket::bind((ip, 0)).is_ok()
 }
 
 #[cfg(test)]

@@ -1,1 +1,80 @@
+use std::sync::Arc;
 
+use super::super::options::{AdvertiseOptions, Rule};
+use super::*;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn every_group_of_clients_has_its_line() {
+    let advertiser = Advertiser::new(AdvertiseOptions {
+        rules: vec![
+            Rule { clients: "10.8.0.0/16".parse().unwrap(), address: Source::Local },
+            Rule {
+                clients: "10.8.1.0/24".parse().unwrap(),
+                address: Source::Literal(ip("10.8.1.1")),
+            },
+        ],
+        address: Some(Source::Literal(ip("203.0.113.7"))),
+        ..AdvertiseOptions::default()
+    });
+    let expected = [
+        "clients in 10.8.0.0/16 are told 192.168.1.10 (rule network 10.8.0.0/16)",
+        "clients in 10.8.1.0/24 are told 192.168.1.10 (rule network 10.8.0.0/16)",
+        "private clients are told 192.168.1.10 (rule lan)",
+        "other clients are told 203.0.113.7 (rule address)",
+    ];
+    assert_eq!(advertiser.describe(ip("192.168.1.10")), expected);
+    assert!(advertiser.warnings(ip("192.168.1.10")).is_empty());
+}
+
+#[test]
+fn one_line_when_all_are_told_the_same() {
+    let advertiser = Advertiser::new(AdvertiseOptions::default());
+    assert_eq!(advertiser.describe(ip("9.9.9.9")), ["clients are told 9.9.9.9 (rule local)"]);
+    let loopback = advertiser.describe(ip("127.0.0.1"));
+    assert_eq!(loopback, ["local clients are told 127.0.0.1 (rule lan)"]);
+    assert!(advertiser.warnings(ip("127.0.0.1")).is_empty());
+    assert_eq!(advertiser.describe(ip("::")), ["IPv6 clients use EPSV, which names no address"]);
+}
+
+#[test]
+fn the_fallback_warning_holds_the_line_to_add_and_comes_once() {
+    let advertiser = Advertiser::new(AdvertiseOptions::default());
+    let warnings = advertiser.warnings(ip("192.168.1.10"));
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("[advertise] address = \"PUBLIC-ADDRESS\""), "{warnings:?}");
+    assert!(warnings[0].contains("192.168.1.10"), "{warnings:?}");
+    assert!(advertiser.warned.load(Ordering::Relaxed));
+}
+
+#[test]
+fn silent_sources_and_inner_addresses_are_told() {
+    let silent = Advertiser::new(AdvertiseOptions {
+        address: Some(Source::Name("ftp.example".into())),
+        file: Some("/no/such/file".into()),
+        ..AdvertiseOptions::default()
+    });
+    let warnings = silent.warnings(ip("10.0.0.1")).join("\n");
+    assert!(warnings.contains("ftp.example has not resolved"), "{warnings}");
+    assert!(warnings.contains("/no/such/file"), "{warnings}");
+    let lines = silent.describe(ip("10.0.0.1"));
+    assert_eq!(lines[1], "other clients get 425: no valid address is known yet");
+
+    let inner: Arc<Advertiser> = Advertiser::new(AdvertiseOptions {
+        address: Some(Source::Literal(ip("10.0.0.9"))),
+        ..AdvertiseOptions::default()
+    });
+    let warnings = inner.warnings(ip("10.0.0.1")).join("\n");
+    assert!(warnings.contains("the private address 10.0.0.9 (rule address)"), "{warnings}");
+}
+
+#[test]
+fn a_wildcard_stands_for_a_real_address() {
+    // Without a default route it stays as it is; with one, it becomes that route's source.
+    let seen = outward(ip("0.0.0.0"));
+    assert!(seen.is_ipv4());
+    assert_eq!(outward(ip("::ffff:10.0.0.1")), ip("10.0.0.1"));
+}
