@@ -87,7 +87,8 @@ fn a_server_that_names_an_unreachable_address() {
     assert_same(&served, &lab.local("file"));
 
     let mut lftp = lab.client("lftp");
-    let open = format!("set net:max-retries 1; open -u {USER},{PASSWORD} {}", gateway.address().ip());
+    let open =
+        format!("set net:max-retries 1; open -u {USER},{PASSWORD} {}", gateway.address().ip());
     lftp.args(["-c", &format!("{open}; put file -o copy")]);
     run(lftp, "").expect("upload");
     assert_same(&served, &lab.home().join(Path::new("copy")));

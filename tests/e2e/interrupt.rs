@@ -13,7 +13,7 @@ use crate::support::servers::{Kind, Server};
 const LARGE: usize = 50_000_000;
 const HALF: usize = 1_000_000;
 /// A server that hears ABOR only after the transfer must not be waited for too long.
-const IMPATIENT: &str = "[timeouts]\nabort = \"1s\"\n[log]\nlevel=\"trace\"\n";
+const IMPATIENT: &str = "[timeouts]\nabort = \"1s\"\n";
 
 /// In the order of their end: the logs are shown before their directory goes.
 struct Scene {
@@ -119,7 +119,8 @@ fn stat(kind: Kind) {
     assert_eq!(rest.len(), LARGE - HALF);
     let mut codes = [control.reply().code, control.reply().code];
     codes.sort_unstable();
-    assert!(matches!(codes, [211..=213, 226]), "{codes:?}");
+    // Pure-FTPd does not know STAT without a path.
+    assert!(matches!(codes, [211..=213, 226] | [226, 500]), "{codes:?}");
     control.in_step();
     scene.gateway.stop();
 }
@@ -202,9 +203,7 @@ fn a_killed_client_frees_the_server() {
     curl.wait_for("it downloads", |_| part().then_some(()));
     assert_eq!(lab.net.server.established(21), 1);
     curl.kill();
-    eventually("the server's session ends", || {
-        (lab.net.server.established(21) == 0).then_some(())
-    });
+    eventually("the server's session ends", || (lab.net.server.established(21) == 0).then_some(()));
     scene.gateway.stop();
 }
 

@@ -2,7 +2,10 @@
 //! client cannot reach the server. Needs root and `tests/setup.sh`.
 
 mod classic;
+mod hostile;
 mod interrupt;
+mod jobs;
+mod limits;
 mod matrix;
 mod modes;
 mod ports;

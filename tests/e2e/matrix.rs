@@ -121,8 +121,10 @@ fn exchange(kind: Kind, tool: &Tool) {
         lab.serve(name, &file(number));
     }
     let server = Server::start(&lab, kind);
-    let gateway = Gateway::start(&lab, &Config::to(server.address()));
-    let site = Site { lab: &lab, address: gateway.address(), options: tool.options };
+    let upstream = if tool.ipv6 { server.address6() } else { server.address() };
+    let gateway = Gateway::start(&lab, &Config::to(upstream));
+    let address = if tool.ipv6 { gateway.address6() } else { gateway.address() };
+    let site = Site { lab: &lab, address, options: tool.options };
     let mut exchange = Exchange { lab: &lab, site, problems: Vec::new() };
     if let Some(list) = tool.list {
         let job = list(&exchange.site);
@@ -146,15 +148,20 @@ macro_rules! matrix {
                 curl_pasv = tools::CURL.with(&["--disable-epsv"]),
                 curl_eprt = tools::CURL.with(&["-P", "-"]),
                 curl_port = tools::CURL.with(&["-P", "-", "--disable-eprt"]),
+                curl_ipv6 = tools::CURL.over_ipv6(),
                 lftp = tools::LFTP,
                 lftp_pipelined = tools::LFTP.with(&["set ftp:sync-mode off"]),
                 lftp_active = tools::LFTP.with(&["set ftp:passive-mode off"]),
+                lftp_ipv6 = tools::LFTP.over_ipv6(),
                 ncftp = tools::NCFTP,
                 tnftp = tools::TNFTP,
+                tnftp_ipv6 = tools::TNFTP.over_ipv6(),
                 wget = tools::WGET,
+                wget_ipv6 = tools::WGET.over_ipv6(),
                 aria2 = tools::ARIA2,
                 rclone = tools::RCLONE,
                 ftplib = tools::FTPLIB,
+                ftplib_ipv6 = tools::FTPLIB.over_ipv6(),
                 busybox = tools::BUSYBOX
             }
         }

@@ -85,6 +85,10 @@ impl<'a> Control<'a> {
         self.stream.get_ref()
     }
 
+    pub(crate) fn into_socket(self) -> TcpStream {
+        self.stream.into_inner()
+    }
+
     pub(crate) fn send(&mut self, line: &str) {
         self.send_raw(format!("{line}\r\n").as_bytes());
     }
@@ -137,6 +141,13 @@ impl<'a> Control<'a> {
         let reply = self.reply();
         assert_eq!(reply.code, code, "\n{}", self.transcript);
         reply
+    }
+
+    /// The next bytes, which must be these.
+    pub(crate) fn expect_raw(&mut self, wanted: &[u8]) {
+        let mut bytes = vec![0; wanted.len()];
+        self.stream.read_exact(&mut bytes).expect("control connection");
+        assert_eq!(bytes, wanted, "\n{}", self.transcript);
     }
 
     pub(crate) fn command(&mut self, line: &str) -> Reply {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::process::ExitStatus;
 
 use rustix::process::Signal;
 
@@ -19,6 +20,7 @@ pub(crate) struct Config {
     listener_lines: String,
     upstream_lines: String,
     ports: String,
+    advertise_lines: String,
     sections: String,
 }
 
@@ -29,6 +31,7 @@ impl Config {
             listener_lines: String::new(),
             upstream_lines: String::new(),
             ports: "60000-60010".into(),
+            advertise_lines: String::new(),
             sections: String::new(),
         }
     }
@@ -51,6 +54,12 @@ impl Config {
         self
     }
 
+    /// Adds lines to `[advertise]`.
+    pub(crate) fn advertise(mut self, lines: &str) -> Self {
+        self.advertise_lines = lines.into();
+        self
+    }
+
     /// Adds whole sections.
     pub(crate) fn section(mut self, text: &str) -> Self {
         self.sections.push_str(text);
@@ -59,13 +68,14 @@ impl Config {
     }
 
     fn toml(&self) -> String {
-        let Self { upstream, listener_lines, upstream_lines, ports, sections } = self;
+        let Self { upstream, listener_lines, upstream_lines, .. } = self;
+        let Self { ports, advertise_lines, sections, .. } = self;
         format!(
             "[[listener]]\nname = \"public\"\nbind = [\"{PUBLIC}:21\", \"[{PUBLIC6}]:21\"]\n\
              upstream = \"server\"\n{listener_lines}\n\
              [[upstream]]\nname = \"server\"\naddress = \"{upstream}\"\n{upstream_lines}\n\
              [data]\nports = \"{ports}\"\n\
-             [advertise]\naddress = \"{PUBLIC}\"\n\
+             [advertise]\naddress = \"{PUBLIC}\"\n{advertise_lines}\n\
              {sections}\n"
         )
     }
@@ -122,21 +132,29 @@ impl Gateway {
         self.process.as_ref().expect("a gateway in between").signal(Signal::TERM);
     }
 
-    /// Stops it and fails unless it ends well: soon, with success, and with no secret in its log.
-    pub(crate) fn stop(mut self) {
+    /// Stops it and fails unless it ends well: soon, with success, and with no secret in its log,
+    /// which is returned.
+    pub(crate) fn stop(mut self) -> String {
         if self.process.is_some() {
             self.terminate();
             self.ended();
         }
+        self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
     /// Waits for its end after [`terminate`](Self::terminate), with the same demands.
     pub(crate) fn ended(&mut self) {
+        let status = self.gone();
+        assert!(status.success(), "the gateway ended with {status}");
+    }
+
+    /// Waits for its end, however it judges it.
+    pub(crate) fn gone(&mut self) -> ExitStatus {
         let process = self.process.as_mut().expect("a gateway in between");
         let status = process.exit();
         let log = process.log();
-        assert!(status.success(), "the gateway ended with {status}");
         assert!(!log.contains(PASSWORD), "a password in the log");
         assert!(!log.contains("panicked"), "the gateway panicked");
+        status
     }
 }

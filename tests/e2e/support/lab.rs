@@ -16,6 +16,7 @@ pub(crate) const PASSWORD: &str = "secret1";
 /// crypt(3) of the password.
 const HASH: &str = "$6$ftpgate$/2G8O5W94HHLswzLD8B88Z4CEUVTC1wJOHztEZ.ghl8iZoncTYLa6S.305tBXu/Yz7hDKrAa7bmBMlT5hw9dl1";
 const UID: u32 = 4001;
+const ANONYMOUS: u32 = 4002;
 const BLOCK: usize = 1 << 20;
 
 /// Programs that `tests/setup.sh` installs.
@@ -67,6 +68,11 @@ impl Lab {
         path
     }
 
+    /// Makes a directory one where anonymous users may write.
+    pub(crate) fn give_to_anonymous(&self, path: &Path) {
+        chown(path, Some(ANONYMOUS), Some(ANONYMOUS)).expect("chown");
+    }
+
     /// Puts a large file there, every block of it different.
     pub(crate) fn serve_large(&self, name: &str, seed: u64, length: usize) -> PathBuf {
         let path = self.home().join(name);
@@ -112,11 +118,14 @@ impl Lab {
                 "passwd",
                 format!(
                     "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n\
-                 ftp:x:4002:4002::{home}:/bin/false\n{USER}:x:{UID}:{UID}::{home}:/bin/sh\n"
+                 ftp:x:{ANONYMOUS}:{ANONYMOUS}::{home}:/bin/false\n{USER}:x:{UID}:{UID}::{home}:/bin/sh\n"
                 ),
             ),
             ("shadow", format!("{USER}:{HASH}:19000:0:99999:7:::\n")),
-            ("group", format!("root:x:0:\nnogroup:x:65534:\nftp:x:4002:\n{USER}:x:{UID}:\n")),
+            (
+                "group",
+                format!("root:x:0:\nnogroup:x:65534:\nftp:x:{ANONYMOUS}:\n{USER}:x:{UID}:\n"),
+            ),
             ("nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\n".into()),
             (
                 "pam.d/ftp",

@@ -3,8 +3,8 @@
 pub(crate) mod ftp;
 pub(crate) mod gateway;
 pub(crate) mod lab;
+pub(crate) mod mock;
 pub(crate) mod net;
 pub(crate) mod process;
 pub(crate) mod servers;
 pub(crate) mod tools;
-pub(crate) mod mock;

@@ -39,6 +39,8 @@ type Move = fn(&Site, &Path) -> Job;
 #[derive(Clone, Copy)]
 pub(crate) struct Tool {
     pub(crate) options: &'static [&'static str],
+    /// From an IPv6 client to an IPv6 server, instead of IPv4.
+    pub(crate) ipv6: bool,
     pub(crate) list: Option<List>,
     pub(crate) get: Option<Move>,
     pub(crate) put: Option<Move>,
@@ -49,6 +51,7 @@ pub(crate) struct Tool {
 
 const NONE: Tool = Tool {
     options: &[],
+    ipv6: false,
     list: None,
     get: None,
     put: None,
@@ -60,6 +63,10 @@ const NONE: Tool = Tool {
 impl Tool {
     pub(crate) const fn with(self, options: &'static [&'static str]) -> Self {
         Self { options, ..self }
+    }
+
+    pub(crate) const fn over_ipv6(self) -> Self {
+        Self { ipv6: true, ..self }
     }
 }
 
