@@ -142,7 +142,7 @@ impl Topology {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let ns = |role| Ns::new(format!("{PREFIX}{}-{number}-{role}", std::process::id()));
         let new = Self { client: ns("client"), gateway: ns("gateway"), server: ns("server") };
-        new.join(&new.client, "public", (CLIENT.into(), CLIENT6), (PUBLIC.into(), PUBLIC6));
+        new.join(&new.client, "public", (CLIENT, CLIENT6), (PUBLIC, PUBLIC6));
         let private = (Ipv4Addr::new(10, 0, 0, 1), Ipv6Addr::new(0xfd00, 0x10, 0, 0, 0, 0, 0, 1));
         new.join(&new.server, "private", (SERVER, SERVER6), private);
         new

@@ -46,10 +46,6 @@ impl Process {
         String::from_utf8_lossy(&fs::read(&self.log).expect("log file")).into_owned()
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Waits for a condition that only a living process can fulfil.
     pub(crate) fn wait_for<T>(
         &mut self,

@@ -18,11 +18,6 @@ pub(crate) enum Kind {
     Pyftpdlib,
 }
 
-impl Kind {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Vsftpd, Self::Proftpd, Self::PureFtpd, Self::Inetutils, Self::Pyftpdlib];
-}
-
 /// A running server; killed with all its sessions when dropped.
 pub(crate) struct Server {
     process: Process,
