@@ -206,6 +206,19 @@ fn a_killed_server_is_no_success() {
     scene.gateway.stop();
 }
 
+/// Nor is one whose client broke the data connection, and only that.
+#[test]
+fn a_broken_download_is_no_success() {
+    let scene = scene(Kind::Vsftpd);
+    let (mut control, stream) = scene.downloading();
+    reset(stream);
+    let reply = control.reply();
+    assert!(matches!(reply.code, 425 | 426 | 451), "{}", reply.text());
+    control.in_step();
+    assert!(!control.fetch(Mode::Pasv, "NLST").is_empty());
+    scene.gateway.stop();
+}
+
 /// How an upload ends before its end.
 #[derive(Clone, Copy)]
 enum Cut {

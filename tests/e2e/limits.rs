@@ -3,11 +3,11 @@
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
 
-use crate::support::ftp::{Control, Mode, reset};
+use crate::support::ftp::{Control, Mode, parse_227, reset};
 use crate::support::gateway::{Config, Gateway};
 use crate::support::lab::{Lab, server_address};
 use crate::support::mock::{Mock, polite};
-use crate::support::net::CLIENT;
+use crate::support::net::{CLIENT, PUBLIC};
 use crate::support::process::eventually;
 use crate::support::servers::{Kind, Server};
 
@@ -82,10 +82,34 @@ fn an_address_for_each_network() {
     let gateway = Gateway::start(&lab, &Config::to(server.address()).advertise(&rules));
     let told = |from| {
         let mut control = Control::login_from(&lab.net.client, from, gateway.address());
-        crate::support::ftp::parse_227(&control.expect("PASV", 227).text()).ip().to_string()
+        parse_227(&control.expect("PASV", 227).text()).ip().to_string()
     };
     assert_eq!(told(Some(other)), "198.51.100.7");
     assert_eq!(told(None), "203.0.113.1");
+    gateway.stop();
+}
+
+/// Each listener may have its own ports and its own address to tell.
+#[test]
+fn listeners_with_settings_of_their_own() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, Kind::Vsftpd);
+    let second = format!(
+        "[[listener]]\nname = \"second\"\nbind = \"{PUBLIC}:2121\"\nupstream = \"server\"\n\
+         [listener.data]\nports = \"60100-60101\"\n\
+         [listener.advertise]\naddress = \"198.51.100.9\"\n"
+    );
+    let gateway = Gateway::start(&lab, &Config::to(server.address()).section(&second));
+    let told = |port| {
+        let to = SocketAddr::new(PUBLIC.into(), port);
+        let mut control = Control::login(&lab.net.client, to);
+        parse_227(&control.expect("PASV", 227).text())
+    };
+    let (first, second) = (told(21), told(2121));
+    assert_eq!(first.ip().to_string(), "203.0.113.1");
+    assert!((60000..=60010).contains(&first.port()), "{first}");
+    assert_eq!(second.ip().to_string(), "198.51.100.9");
+    assert!((60100..=60101).contains(&second.port()), "{second}");
     gateway.stop();
 }
 
@@ -178,7 +202,6 @@ fn other_protocols() {
         assert!(said.is_empty() || said == "220 Mock ready\r\n", "{said}");
     }
     assert_eq!(mock.lines(), Vec::<String>::new());
-    let to: SocketAddr = gateway.address();
-    Control::login(&lab.net.client, to).in_step();
+    Control::login(&lab.net.client, gateway.address()).in_step();
     gateway.stop();
 }

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::support::ftp::{Control, Mode};
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Config, Gateway};
 use crate::support::lab::{Lab, content};
+use crate::support::mock::{Mock, polite};
 use crate::support::net::{PUBLIC, PUBLIC6};
 use crate::support::servers::{Kind, Server};
 
@@ -115,5 +116,29 @@ fn an_ipv6_client_cannot_use_ipv4_commands() {
     assert!((500..=504).contains(&reply.code), "{}", reply.text());
     control.expect("RETR file", 425);
     assert_eq!(control.fetch(Mode::Epsv, "RETR file"), b"content");
+    gateway.stop();
+}
+
+/// A server that does not know EPSV is asked once; the next session does not ask again.
+#[test]
+fn a_server_without_epsv() {
+    fn old(line: &str) -> &'static str {
+        match line {
+            "PASV" => "227 Entering Passive Mode (10,0,0,2,234,96)\r\n",
+            "EPSV" => "500 EPSV not understood\r\n",
+            line => polite(line),
+        }
+    }
+    let lab = Lab::new();
+    let mock = Mock::start(&lab, old);
+    let config = Config::to(mock.address()).upstream("data = \"EPSV\"");
+    let gateway = Gateway::start(&lab, &config);
+    for _ in 0..2 {
+        let mut control = Control::login(&lab.net.client, gateway.address());
+        drop(control.open(Mode::Epsv));
+        control.in_step();
+    }
+    let asked: Vec<_> = mock.lines().into_iter().filter(|line| line.len() == 4).collect();
+    assert_eq!(asked, ["EPSV", "PASV", "PASV"]);
     gateway.stop();
 }

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
-use crate::support::ftp::{Control, Mode};
+use crate::support::ftp::{Control, Mode, parse_227};
 use crate::support::gateway::{Config, Gateway};
 use crate::support::lab::{Lab, content};
 use crate::support::servers::{Kind, Server};
@@ -90,7 +90,8 @@ fn no_port_left() {
     let login = || Control::login(&lab.net.client, gateway.address());
     let (mut first, mut second, mut third) = (login(), login(), login());
     let held = [first.open(Mode::Pasv), second.open(Mode::Pasv)];
-    third.expect("PASV", 425);
+    let reply = third.expect("PASV", 425);
+    assert!(reply.text().contains("port"), "no reason: {}", reply.text());
     third.in_step();
     first.expect("QUIT", 221);
     assert_eq!(third.fetch(Mode::Pasv, "RETR file"), b"content");
@@ -122,7 +123,7 @@ fn a_stranger_on_the_data_port() {
     let gateway = Gateway::start(&lab, &Config::to(server.address()));
     let mut session = Control::login(&lab.net.client, gateway.address());
     let line = session.expect("PASV", 227).text();
-    let told = crate::support::ftp::parse_227(&line);
+    let told = parse_227(&line);
     session.send("RETR file");
     let mut stolen = lab.net.client.connect(Some(stranger), told).expect("connect");
     let mut bytes = Vec::new();

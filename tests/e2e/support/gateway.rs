@@ -12,7 +12,7 @@ use super::process::Process;
 
 /// Set, it makes the clients talk to the servers without the gateway: to tell an oddity of a
 /// client or a server from a fault of ours.
-const DIRECT: &str = "FTPGATE_E2E_DIRECT";
+const DIRECT: &str = "E2E_DIRECT";
 
 /// A configuration: one listener on the public addresses before one server, unless told more.
 pub(crate) struct Config {
@@ -105,6 +105,10 @@ impl Gateway {
         fs::write(&file, toml).expect("own file");
         let mut command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
         command.args(["run", "-c"]).arg(&file);
+        // Settings of the machine are not the test's.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FTPGATE_")) {
+            command.env_remove(name);
+        }
         let mut process = Process::start("ftpgate", command, lab.path("ftpgate.log"));
         process.wait_for("it is ready", |p| p.log().contains("\"ready\"").then_some(()));
         let (address, address6) =
