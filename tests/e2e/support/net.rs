@@ -198,13 +198,15 @@ impl Topology {
     }
 }
 
-/// Removes what a killed run left behind: namespaces named after a process that is gone.
+/// Removes what a killed run left behind: namespaces named after a process that is gone, or after
+/// ourselves, who have made none yet.
 fn sweep() {
+    let own = std::process::id().to_string();
     let Ok(entries) = fs::read_dir(NAMESPACES) else { return };
     for name in entries.flatten().filter_map(|e| e.file_name().into_string().ok()) {
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
         let pid = rest.split('-').next().unwrap_or_default();
-        if !Path::new("/proc").join(pid).exists() {
+        if pid == own || !Path::new("/proc").join(pid).exists() {
             let _ = Command::new("ip").args(["netns", "del", &name]).status();
         }
     }
