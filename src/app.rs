@@ -24,7 +24,7 @@ use crate::limits;
 use crate::listener::Door;
 use crate::net::socket;
 use crate::registry::Registry;
-use crate::session::rooms::Rooms;
+use crate::session::driver::rooms::Rooms;
 use crate::telemetry::xferlog::Xferlog;
 use crate::upstream::Upstream;
 
@@ -131,13 +131,10 @@ impl App {
             }
         }
         tracing::info!("ready");
-        let doors = self.doors;
         let ended = tokio::task::spawn_blocking(move || {
-            threads.into_iter().for_each(|thread| drop(thread.join()));
+            threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
         });
-        stop.started().await;
-        let _ = ended.await;
-        doors.iter().map(|door| door.registry.sessions()).sum()
+        ended.await.unwrap_or_default()
     }
 
     /// Says what the operator has to know: where it listens, what it tells whom and by which
@@ -145,6 +142,7 @@ impl App {
     fn announce(&self) {
         for (door, (addresses, options)) in self.doors.iter().zip(self.by_door()) {
             let (rooms, name) = (&door.rooms, &*door.rooms.name);
+            let ports = control_ports(&addresses);
             for address in addresses {
                 tracing::info!(listener = name, %address, "listening");
                 for line in rooms.advertiser.describe(address.ip()) {
@@ -159,7 +157,7 @@ impl App {
             tracing::info!(
                 listener = name,
                 "open in the firewall, for clients: {} and data ports {}/tcp",
-                control_ports(&self.addresses),
+                ports,
                 options.range
             );
         }
@@ -251,15 +249,31 @@ fn bind(listener: &ListenerConfig, workers: usize) -> Result<Vec<Vec<TcpListener
         }
         Ok(set)
     };
-    let bind_all = |address| {
-        bind_all(address).map_err(|source| BuildError::Listen {
-            listener: listener.name.clone(),
-            address: *address,
-            remedy: remedy(&source),
-            source,
-        })
-    };
-    listener.bind.iter().map(bind_all).collect()
+    let mut sets = Vec::new();
+    for address in &listener.bind {
+        match bind_all(address) {
+            Ok(set) => sets.push(set),
+            Err(error) if is_missing_ipv6(address, &error) && listener.bind.len() > 1 => {
+                let listener = &*listener.name;
+                tracing::warn!(listener, "this machine has no IPv6: {address} is left out");
+            }
+            Err(source) => {
+                let (listener, address) = (listener.name.clone(), *address);
+                let remedy = remedy(&source);
+                return Err(BuildError::Listen { listener, address, source, remedy });
+            }
+        }
+    }
+    Ok(sets)
+}
+
+/// `[::]` beside another address means "and IPv6, if there is any".
+fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
+    let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    address.is_ipv6()
+        && address.ip().is_unspecified()
+        && (error.raw_os_error() == Some(unsupported)
+            || error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
 fn remedy(error: &io::Error) -> &'static str {
@@ -285,12 +299,13 @@ fn control_ports(addresses: &[SocketAddr]) -> String {
     ports.join(", ")
 }
 
-/// A thread with a runtime of its own, and the sessions that come in through its sockets.
+/// A thread with a runtime of its own, and the sessions that come in through its sockets. Ends
+/// with the number of those it had to cut off.
 fn worker(
     number: usize,
     sockets: Vec<(TcpListener, Arc<Door>)>,
     stop: Stop,
-) -> io::Result<JoinHandle<()>> {
+) -> io::Result<JoinHandle<usize>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let serve = async move {
         let sessions = TaskTracker::new();
@@ -308,6 +323,7 @@ fn worker(
             () = sessions.wait() => {}
             () = stop.kill.cancelled() => {}
         }
+        sessions.len()
     };
     thread::Builder::new().name(format!("worker-{number}")).spawn(move || runtime.block_on(serve))
 }

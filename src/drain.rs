@@ -7,10 +7,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::Stop;
 
-/// SIGTERM and SIGINT.
+/// SIGTERM and SIGINT stop; SIGHUP, which would end us, is only answered.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -19,6 +20,7 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
@@ -37,9 +39,14 @@ impl Signals {
     }
 
     async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => {
+                    tracing::warn!("SIGHUP ignored: a changed configuration takes a restart");
+                }
+            }
         }
     }
 }

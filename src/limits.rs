@@ -20,8 +20,8 @@ pub(crate) struct LimitOptions {
 impl Default for LimitOptions {
     fn default() -> Self {
         Self {
-            sessions: 4000,
-            sessions_per_client: 400,
+            sessions: 2000,
+            sessions_per_client: 200,
             logins_pending: 1000,
             connections_per_minute: 0,
         }

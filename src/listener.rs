@@ -15,7 +15,7 @@ use crate::limits::{AccessList, LimitOptions};
 use crate::net::socket;
 use crate::registry::{Registry, SessionPermit};
 use crate::session::driver;
-use crate::session::rooms::Rooms;
+use crate::session::driver::rooms::Rooms;
 
 /// First and longest pause after accept(2) failed: a lack of descriptors must not spin (S24).
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));

@@ -65,6 +65,7 @@ impl Registry {
     }
 
     /// Sessions now.
+    #[cfg(test)]
     pub(crate) fn sessions(&self) -> usize {
         self.lock().sessions
     }

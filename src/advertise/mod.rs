@@ -33,7 +33,9 @@ pub(crate) struct Advertiser {
 
 impl Advertiser {
     /// Knows nothing about names and the file until [`Self::refresh_once`].
-    pub(crate) fn new(options: AdvertiseOptions) -> Arc<Self> {
+    pub(crate) fn new(mut options: AdvertiseOptions) -> Arc<Self> {
+        let written = options.address.is_some() || options.file.is_some();
+        options.lan.get_or_insert_with(|| !(written && sources::in_container()));
         let known = ArcSwap::from_pointee(Known::default());
         Arc::new(Self { options, known, told: Mutex::default(), warned: AtomicBool::new(false) })
     }

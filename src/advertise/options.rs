@@ -31,8 +31,10 @@ pub(crate) struct Rule {
 pub(crate) struct AdvertiseOptions {
     /// Explicit rules, in order.
     pub(crate) rules: Vec<Rule>,
-    /// A private client that reached us on a private address is told that address.
-    pub(crate) lan: bool,
+    /// Whether a private client that reached us on a private address is told that address.
+    /// `None` is automatic: yes, but not in a container that was given an address, where the
+    /// local one is the container network's and right for nobody outside.
+    pub(crate) lan: Option<bool>,
     /// The public IPv4 address.
     pub(crate) address: Option<Source>,
     /// The public IPv6 address (never spoken in 229, used in EPRT-like places and logs).
@@ -47,7 +49,7 @@ impl Default for AdvertiseOptions {
     fn default() -> Self {
         Self {
             rules: Vec::new(),
-            lan: true,
+            lan: None,
             address: None,
             address6: None,
             file: None,

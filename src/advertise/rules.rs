@@ -114,7 +114,7 @@ pub(crate) fn choose(
     if let Some(rule) = options.rules.iter().find(|r| covers(&r.clients, client)) {
         return value(&rule.address, known, local).map(found(RuleName::Network(rule.clients)));
     }
-    if options.lan && is_private(client) && is_private(local) {
+    if options.lan != Some(false) && is_private(client) && is_private(local) {
         return Some(Choice { address: local, rule: RuleName::Lan });
     }
     let source = if local.is_ipv4() { &options.address } else { &options.address6 };

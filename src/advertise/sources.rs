@@ -169,5 +169,12 @@ fn first_of_each(found: Vec<IpAddr>) -> io::Result<Addresses> {
     Ok(addresses)
 }
 
+/// Whether we run in a container, by the marks that Docker and Podman leave, and by the variable
+/// that Kubernetes sets.
+pub(super) fn in_container() -> bool {
+    let marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists());
+    marked || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+}
+
 #[cfg(test)]
 mod tests;

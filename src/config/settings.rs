@@ -122,7 +122,11 @@ impl Settings {
         s.set("address", &mut into.address, located(place, advertised(Family::V4, "auto")));
         s.set("address6", &mut into.address6, advertised(Family::V6, "auto"));
         s.set("file", &mut into.file, |item| value::path(item).map(Some));
-        s.set("lan", &mut into.lan, value::choice(&[("auto", true), ("off", false)]));
+        s.set(
+            "lan",
+            &mut into.lan,
+            value::choice(&[("auto", None), ("on", Some(true)), ("off", Some(false))]),
+        );
         s.set("refresh", &mut into.refresh, value::duration(SECOND..=DAY));
         if let Some(rules) = s.tables("rules", rule) {
             into.rules = rules;

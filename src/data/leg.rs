@@ -26,43 +26,14 @@ pub(crate) enum LegSource {
     },
 }
 
-/// A leg that is up. Dropping it resets it, so that a transfer cut short by whatever reason never
-/// looks complete (P50); [`close`](Self::close) ends it well.
+/// A leg that is up. It is reset however it is dropped, so that a transfer cut short for whatever
+/// reason never looks complete (P50), unless [`socket::close_plainly`] was called before.
 #[derive(Debug)]
 pub(super) struct Connected {
-    stream: TcpStream,
-    peer: SocketAddr,
-    clean: bool,
-}
-
-impl Connected {
-    fn new(stream: TcpStream, peer: SocketAddr) -> io::Result<Self> {
-        socket::tune_data(&stream)?;
-        Ok(Self { stream, peer, clean: false })
-    }
-
+    /// The connection.
+    pub(super) stream: TcpStream,
     /// The other end's address.
-    pub(super) fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-
-    /// The connection, and whether dropping it is a clean end instead of a reset.
-    pub(super) fn parts(&mut self) -> (&mut TcpStream, &mut bool) {
-        (&mut self.stream, &mut self.clean)
-    }
-
-    /// Ends it without a reset.
-    pub(super) fn close(mut self) {
-        self.clean = true;
-    }
-}
-
-impl Drop for Connected {
-    fn drop(&mut self) {
-        if !self.clean {
-            socket::reset_on_close(&self.stream);
-        }
-    }
+    pub(super) peer: SocketAddr,
 }
 
 /// A leg on its way up.
@@ -78,7 +49,7 @@ enum State {
     Waiting { to: SocketAddr, from: Option<IpAddr> },
     /// Our connect is on its way.
     Dialing { to: SocketAddr, from: Option<IpAddr>, connect: Connect },
-    /// It is up, or was taken.
+    /// It is up; `None` once it was taken.
     Up(Option<Connected>),
 }
 
@@ -97,7 +68,7 @@ impl Leg {
     /// Starts our connect, if that is what the leg waits for.
     pub(super) fn dial(&mut self, timeout: Duration) {
         if let State::Waiting { to, from } = self.state {
-            let connect = Box::pin(socket::connect(to, from, timeout));
+            let connect = Box::pin(socket::connect_data(to, from, timeout));
             self.state = State::Dialing { to, from, connect };
         }
     }
@@ -161,8 +132,7 @@ impl Leg {
             }
             State::Waiting { .. } | State::Up(None) => pending().await,
         };
-        let connected = Connected::new(stream, peer).map_err(|_| Fault::Reset)?;
-        self.state = State::Up(Some(connected));
+        self.state = State::Up(Some(Connected { stream, peer }));
         Ok(())
     }
 }

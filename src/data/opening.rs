@@ -125,7 +125,10 @@ impl<'a> Opening<'a> {
         match news {
             // Data, or their end, before any 1yz: the server has started.
             Ok(()) if self.server_arrived.is_some() => self.downstream.dial(self.options.dial),
-            Ok(()) => self.server_arrived = Some(Instant::now()),
+            Ok(()) => {
+                self.server_arrived = Some(Instant::now());
+                self.early = false;
+            }
             // Some servers listen only once they have the command.
             Err(_) if self.early => {}
             Err(fault) => return Err(Outcome::NotOpened(Side::Upstream, fault)),
@@ -157,3 +160,6 @@ async fn at(deadline: Option<(Instant, Due)>) -> Due {
     tokio::time::sleep_until(at).await;
     due
 }
+
+#[cfg(test)]
+mod tests;

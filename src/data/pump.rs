@@ -1,13 +1,10 @@
 //! One direction of a relay: everything that one socket yields goes into the other.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::meter::Meter;
@@ -20,7 +17,7 @@ use crate::session::event::Side;
 const COPY_FIRST: usize = 64 << 10;
 /// Size of a worker's buffer: what one read takes when no pipe is to be had.
 const BUFFER: usize = 256 << 10;
-/// Rounds through a pipe until other transfers of the worker have their turn.
+/// Reads until the other transfers of the worker have their turn.
 const ROUNDS: u32 = 64;
 
 thread_local! {
@@ -28,10 +25,10 @@ thread_local! {
     static WORKER_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
 }
 
-/// Half a relay: from one leg into the leg of the side `into`.
+/// Half a relay: into the leg of the side `into`, from the other one.
 pub(super) struct Pump<'a> {
-    pub(super) from: ReadHalf<'a>,
-    pub(super) to: WriteHalf<'a>,
+    pub(super) from: &'a TcpStream,
+    pub(super) to: &'a TcpStream,
     pub(super) into: Side,
     pub(super) meter: &'a Meter,
     pub(super) limits: Limits,
@@ -39,10 +36,7 @@ pub(super) struct Pump<'a> {
     pub(super) pipe: usize,
 }
 
-/// How much one read gave, and what of it is not written yet.
-type Copied = (usize, Box<[u8]>);
-
-/// What a step of a pump met.
+/// What a read met.
 enum Step {
     /// More may come.
     More,
@@ -55,23 +49,27 @@ impl Pump<'_> {
     ///
     /// # Errors
     /// The side whose connection broke.
-    pub(super) async fn run(mut self) -> Result<(), Side> {
+    pub(super) async fn run(self) -> Result<(), Side> {
         loop {
-            let allowed = self.allowed().await;
-            let moved = self.meter.bytes(self.into);
-            let step = if moved < COPY_FIRST as u64 {
-                self.copy(allowed.min(COPY_FIRST)).await?
-            } else {
-                // A pipe is not held while the source is silent.
-                self.readable().await?;
-                match Pipe::take(moved, self.pipe) {
-                    Some(pipe) => self.splice(pipe, allowed).await?,
-                    None => self.copy(allowed.min(BUFFER)).await?,
+            for _ in 0..ROUNDS {
+                if let Step::End = self.step().await? {
+                    return self.end();
                 }
-            };
-            if let Step::End = step {
-                return self.end();
             }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn step(&self) -> Result<Step, Side> {
+        let allowed = self.allowed().await;
+        self.unbroken(self.into.other(), self.from.readable().await)?;
+        let moved = self.meter.bytes(self.into);
+        if moved < COPY_FIRST as u64 {
+            return self.copy(allowed.min(COPY_FIRST)).await;
+        }
+        match Pipe::take(moved, self.pipe) {
+            Some(pipe) => self.splice(pipe, allowed).await,
+            None => self.copy(allowed.min(BUFFER)).await,
         }
     }
 
@@ -82,101 +80,79 @@ impl Pump<'_> {
             // Both directions are over: the close that follows says it for free.
             return Ok(());
         }
-        let sent = socket::shutdown_write(self.to.as_ref());
-        sent.map_err(|error| self.broke(self.into, &error))
+        self.unbroken(self.into, socket::shutdown_write(self.to)).map(drop)
     }
 
     /// One read, and all of it written.
-    async fn copy(&mut self, limit: usize) -> Result<Step, Side> {
-        let (read, rest) = poll_fn(|cx| self.poll_copy(cx, limit)).await?;
-        if !rest.is_empty() {
-            self.meter.set_blocked(self.into, true);
-            let mut rest = &*rest;
-            while !rest.is_empty() {
-                poll_fn(|cx| self.poll_write(cx, &mut rest)).await?;
-            }
-            self.meter.set_blocked(self.into, false);
+    async fn copy(&self, limit: usize) -> Result<Step, Side> {
+        let (step, rest) = WORKER_BUFFER.with_borrow_mut(|buffer| {
+            self.copy_once(buffer.get_mut(..limit).unwrap_or_default())
+        })?;
+        let mut rest = &*rest;
+        while !rest.is_empty() {
+            self.writable().await?;
+            self.write(&mut rest)?;
         }
-        Ok(if read == 0 { Step::End } else { Step::More })
+        Ok(step)
     }
 
-    /// One read and as many writes as go at once: how much was read, and what is left of it.
-    fn poll_copy(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<Result<Copied, Side>> {
-        WORKER_BUFFER.with_borrow_mut(|buffer| {
-            let mut read = ReadBuf::new(buffer.get_mut(..limit).unwrap_or_default());
-            if let Err(error) = ready!(Pin::new(&mut self.from).poll_read(cx, &mut read)) {
-                return Poll::Ready(Err(self.broke(self.into.other(), &error)));
-            }
-            let mut rest = read.filled();
-            while !rest.is_empty() {
-                match self.poll_write(cx, &mut rest) {
-                    Poll::Ready(written) => written?,
-                    Poll::Pending => break,
-                }
-            }
-            Poll::Ready(Ok((read.filled().len(), rest.into())))
-        })
+    /// One read and as many writes as go at once, and what is left then.
+    fn copy_once(&self, buffer: &mut [u8]) -> Result<(Step, Box<[u8]>), Side> {
+        let read = read(self.from, buffer);
+        let Some(read) = self.unbroken(self.into.other(), read)? else {
+            return Ok((Step::More, Box::default()));
+        };
+        let mut rest = buffer.get(..read).unwrap_or_default();
+        while !rest.is_empty() && self.write(&mut rest)? {}
+        Ok((if read == 0 { Step::End } else { Step::More }, rest.into()))
     }
 
-    /// Writes some of `bytes` and takes it off.
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &mut &[u8]) -> Poll<Result<(), Side>> {
-        let written = match ready!(Pin::new(&mut self.to).poll_write(cx, bytes)) {
+    /// Writes some of `bytes` and takes it off; `false`: nothing goes for now.
+    fn write(&self, bytes: &mut &[u8]) -> Result<bool, Side> {
+        let written = match self.to.try_write(bytes) {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             written => written,
         };
-        Poll::Ready(match written {
-            Ok(written) => {
-                self.moved(written);
-                *bytes = bytes.get(written..).unwrap_or_default();
-                Ok(())
-            }
-            Err(error) => Err(self.broke(self.into, &error)),
-        })
+        let Some(written) = self.unbroken(self.into, written)? else { return Ok(false) };
+        self.moved(written);
+        *bytes = bytes.get(written..).unwrap_or_default();
+        Ok(true)
     }
 
-    /// A burst through the pipe: until the source has no more for now, or others want a turn.
-    async fn splice(&mut self, mut pipe: Pipe, mut allowed: usize) -> Result<Step, Side> {
+    /// A burst through the pipe: until the source has no more for now, or others want a turn. The
+    /// pipe is not held while the source is silent.
+    async fn splice(&self, mut pipe: Pipe, mut allowed: usize) -> Result<Step, Side> {
         for _ in 0..ROUNDS {
+            let filled = pipe.fill(self.from, allowed);
+            let Some(filled) = self.unbroken(self.into.other(), filled)? else {
+                pipe.give_back();
+                return Ok(Step::More);
+            };
+            if filled == 0 {
+                pipe.give_back();
+                return Ok(Step::End);
+            }
+            while !pipe.is_empty() {
+                match self.unbroken(self.into, pipe.drain(self.to))? {
+                    Some(written) => self.moved(written),
+                    None => self.writable().await?,
+                }
+            }
+            allowed -= filled;
             if allowed == 0 {
                 break;
             }
-            match pipe.fill(self.from.as_ref(), allowed) {
-                Ok(0) => {
-                    pipe.give_back();
-                    return Ok(Step::End);
-                }
-                Ok(filled) => allowed -= filled,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    pipe.give_back();
-                    return Ok(Step::More);
-                }
-                Err(error) => return Err(self.broke(self.into.other(), &error)),
-            }
-            self.drain(&mut pipe).await?;
         }
         pipe.give_back();
         tokio::task::yield_now().await;
         Ok(Step::More)
     }
 
-    async fn drain(&mut self, pipe: &mut Pipe) -> Result<(), Side> {
-        while !pipe.is_empty() {
-            match pipe.drain(self.to.as_ref()) {
-                Ok(written) => self.moved(written),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.meter.set_blocked(self.into, true);
-                    let ready = self.to.writable().await;
-                    self.meter.set_blocked(self.into, false);
-                    ready.map_err(|error| self.broke(self.into, &error))?;
-                }
-                Err(error) => return Err(self.broke(self.into, &error)),
-            }
-        }
-        Ok(())
-    }
-
-    async fn readable(&self) -> Result<(), Side> {
-        self.from.readable().await.map_err(|error| self.broke(self.into.other(), &error))
+    async fn writable(&self) -> Result<(), Side> {
+        self.meter.set_blocked(self.into, true);
+        let ready = self.to.writable().await;
+        self.meter.set_blocked(self.into, false);
+        self.unbroken(self.into, ready).map(drop)
     }
 
     /// How many bytes may be read next; waits while the caps allow none.
@@ -203,10 +179,31 @@ impl Pump<'_> {
         }
     }
 
-    /// A peer's reset is an ending, not an error of ours.
-    fn broke(&self, side: Side, error: &io::Error) -> Side {
-        tracing::debug!(side = side.label(), %error, "data connection broke");
-        self.meter.closed(side);
-        side
+    /// `None`: not for now. A peer's reset is an ending, not an error of ours.
+    fn unbroken<T>(&self, side: Side, result: io::Result<T>) -> Result<Option<T>, Side> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => {
+                tracing::debug!(side = side.label(), %error, "data connection broke");
+                self.meter.closed(side);
+                Err(side)
+            }
+        }
     }
+}
+
+/// Reads once. A read that leaves room in the buffer has emptied the socket; it is told to the
+/// reactor as "would block", which spares the read that would find nothing.
+fn read(from: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut emptied = None;
+    let read = from.try_io(Interest::READABLE, || {
+        let read = rustix::io::read(from, &mut *buffer)?;
+        if read > 0 && read < buffer.len() {
+            emptied = Some(read);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(read)
+    });
+    emptied.map_or(read, Ok)
 }

@@ -1,5 +1,6 @@
 //! Both directions of a data connection, until it is delivered, broken, stalled or stopped.
 
+use std::cell::Cell;
 use std::pin::pin;
 
 use tokio::sync::watch;
@@ -11,7 +12,16 @@ use super::options::DataOptions;
 use super::pump::Pump;
 use super::throttle::Throttle;
 use super::transfer::Progress;
+use crate::net::socket;
 use crate::session::event::{Direction, Fault, Outcome, Side};
+
+/// Transfers of a worker that linger at once. Clients that never close must not use up its
+/// descriptors (S24): beyond that the kernel has the rest to itself.
+const MAX_LINGERING: usize = 256;
+
+thread_local! {
+    static LINGERING: Cell<usize> = const { Cell::new(0) };
+}
 
 /// The two connections of a transfer, and what their relay needs to know.
 pub(super) struct Relay<'a> {
@@ -26,21 +36,18 @@ impl Relay<'_> {
     /// Relays until the outcome is certain and tells it to `report`. What was delivered lingers
     /// for `T_close` after that: a peer may close late, and is read until then (P48).
     pub(super) async fn run(
-        mut self,
+        self,
         progress: &mut watch::Receiver<Progress>,
         report: impl FnOnce(Outcome),
     ) {
         let Self { meter, options, throttle, .. } = self;
-        let (client, client_ends_well) = self.client.parts();
-        let (server, server_ends_well) = self.server.parts();
-        let (from_client, to_client) = client.split();
-        let (from_server, to_server) = server.split();
+        let (client, server) = (&self.client.stream, &self.server.stream);
         let pump = |from, to, into| {
             let limits = throttle.towards(into);
             Pump { from, to, into, meter, limits, pipe: options.pipe }.run()
         };
-        let mut down = pin!(pump(from_server, to_client, Side::Downstream));
-        let mut up = pin!(pump(from_client, to_server, Side::Upstream));
+        let mut down = pin!(pump(server, client, Side::Downstream));
+        let mut up = pin!(pump(client, server, Side::Upstream));
         let mut verdict = Verdict::new(*progress.borrow_and_update(), meter, options);
         let outcome = loop {
             let decided = tokio::select! {
@@ -58,10 +65,11 @@ impl Relay<'_> {
                 break outcome;
             }
         };
-        let plain = outcome == Outcome::Delivered || verdict.stopped_early;
-        (*client_ends_well, *server_ends_well) = (plain, plain);
+        if outcome == Outcome::Delivered || verdict.stopped_early {
+            [client, server].into_iter().for_each(socket::close_plainly);
+        }
         report(outcome);
-        if outcome == Outcome::Delivered {
+        if let (Outcome::Delivered, Some(_place)) = (outcome, Lingering::enter()) {
             let rest = async {
                 if !meter.has_ended(Side::Downstream) {
                     let _ = down.await;
@@ -72,6 +80,22 @@ impl Relay<'_> {
             };
             let _ = timeout(options.close, rest).await;
         }
+    }
+}
+
+/// A place among those of this worker that linger.
+struct Lingering;
+
+impl Lingering {
+    fn enter() -> Option<Self> {
+        let count = LINGERING.get();
+        (count < MAX_LINGERING).then(|| LINGERING.set(count + 1)).map(|()| Self)
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let _ = LINGERING.try_with(|count| count.set(count.get().saturating_sub(1)));
     }
 }
 

@@ -33,8 +33,11 @@ const PAGE: usize = 4096;
 /// Bytes of all pipes of this process.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
+/// Idle pipes of each size.
+type Pool = [Vec<Pipe>; SIZES.len()];
+
 thread_local! {
-    static POOL: RefCell<[Vec<Pipe>; SIZES.len()]> = const { RefCell::new([const { Vec::new() }; SIZES.len()]) };
+    static POOL: RefCell<Pool> = const { RefCell::new([const { Vec::new() }; SIZES.len()]) };
     static REFUSED: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -52,9 +55,14 @@ struct Charge(usize);
 
 impl Charge {
     fn take(bytes: usize) -> Option<Self> {
-        let fits = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= budget());
-        IN_USE.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok().map(|_| Self(bytes))
+        reserve(&IN_USE, bytes, budget()).then_some(Self(bytes))
     }
+}
+
+/// Adds `bytes` to what is `used` if that stays within `budget`.
+fn reserve(used: &AtomicUsize, bytes: usize, budget: usize) -> bool {
+    let more = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= budget);
+    used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
 }
 
 impl Drop for Charge {
@@ -67,14 +75,11 @@ impl Pipe {
     /// An empty pipe fit for a transfer that moved `moved` bytes, none above `largest` bytes.
     /// `None`: no budget, copy instead.
     pub(super) fn take(moved: u64, largest: usize) -> Option<Self> {
-        let fits = |size: &&usize| **size <= largest && WORTH * **size as u64 <= moved;
-        let wanted = SIZES.iter().skip(1).take_while(fits).count();
-        if SIZES.first().is_none_or(|smallest| *smallest > largest) {
-            return None;
-        }
-        idle(wanted..SIZES.len()).or_else(|| {
-            (0..=wanted).rev().find_map(|class| idle(class..class + 1).or_else(|| Self::new(class)))
-        })
+        let allowed = SIZES.iter().filter(|size| **size <= largest).count();
+        let outgrown = SIZES.iter().filter(|size| WORTH * **size as u64 <= moved).count();
+        let wanted = outgrown.min(allowed).saturating_sub(1);
+        let any = |class| idle(class..class + 1).or_else(|| Self::new(class));
+        idle(wanted..allowed).or_else(|| (0..allowed.min(wanted + 1)).rev().find_map(any))
     }
 
     /// A new pipe; `None` when our budget or the kernel's does not allow it.
@@ -131,6 +136,9 @@ impl Pipe {
         let written = to.try_io(Interest::WRITABLE, || {
             Ok(splice(&self.read, None, to, None, self.held, flags())?)
         })?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
         self.held = self.held.saturating_sub(written);
         Ok(written)
     }
@@ -143,9 +151,8 @@ fn flags() -> SpliceFlags {
 
 /// A pipe that lies idle on this worker.
 fn idle(classes: std::ops::Range<usize>) -> Option<Pipe> {
-    let from = |pool: &RefCell<[Vec<Pipe>; SIZES.len()]>| {
-        pool.borrow_mut().get_mut(classes)?.iter_mut().find_map(Vec::pop)
-    };
+    let from =
+        |pool: &RefCell<Pool>| pool.borrow_mut().get_mut(classes)?.iter_mut().find_map(Vec::pop);
     POOL.try_with(from).ok().flatten()
 }
 
@@ -163,3 +170,6 @@ fn budget() -> usize {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,5 +112,5 @@ pub(super) async fn read_reset(stream: &mut TcpStream) {
 
 /// Closes with a reset.
 pub(super) fn reset(stream: TcpStream) {
-    socket::reset_on_close(&stream);
+    stream.set_zero_linger().unwrap();
 }

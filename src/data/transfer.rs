@@ -8,13 +8,13 @@ use std::{future::Future, pin::Pin};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::leg::Connected;
 pub(crate) use super::leg::LegSource;
 use super::meter::Meter;
 use super::opening::Opening;
 use super::options::DataOptions;
 use super::relay::Relay;
 use super::throttle::Throttle;
+use crate::net::socket;
 use crate::session::event::{Direction, Outcome, Side, Stage, TransferReport};
 
 /// How far the dialogue has come, as the task sees it.
@@ -113,8 +113,8 @@ async fn run(
     let opened = opening.run(&mut progress).await;
     let (client, server) = opening.take();
     let mut report = TransferReport {
-        client: client.as_ref().map(Connected::peer),
-        server: server.as_ref().map(Connected::peer),
+        client: client.as_ref().map(|leg| leg.peer),
+        server: server.as_ref().map(|leg| leg.peer),
         strangers: opening.strangers(),
         ..nothing(opened.err().unwrap_or(Outcome::Stopped))
     };
@@ -124,7 +124,7 @@ async fn run(
         (Ok(()), Some(client), Some(server)) => (client, server),
         (_, client, server) => {
             if report.outcome == Outcome::NoData || !progress.borrow().has_started() {
-                client.into_iter().chain(server).for_each(Connected::close);
+                client.iter().chain(&server).for_each(|leg| socket::close_plainly(&leg.stream));
             }
             // Nobody listens any more if the session is over.
             let _ = reporter.send(report);

@@ -6,7 +6,7 @@
 //!
 //! | file | what it implements |
 //! |---|---|
-//! | [`line`] | RFC 959 §4, RFC 1123 §4.1.2.10 (lines, not reads), RFC 854 (the Telnet subset of RFC 1123 §4.1.2.12) |
+//! | [`line`](mod@line) | RFC 959 §4, RFC 1123 §4.1.2.10 (lines, not reads), RFC 854 (the Telnet subset of RFC 1123 §4.1.2.12) |
 //! | [`command`] | RFC 959 §5.3 (verb, argument), RFC 1123 §4.1.3.1 (the X-twins), RFC 2640 §3.1 (CR NUL) |
 //! | [`reply`] | RFC 959 §4.2 (codes, replies of many lines) |
 //! | [`addr`] | RFC 959 §4.1.2 (PORT, 227), RFC 2428 (EPRT, EPSV, 229), RFC 5952 (IPv6 text) |

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -30,7 +30,6 @@ pub(crate) fn listen_control(
     reuse_port: bool,
 ) -> io::Result<std::net::TcpListener> {
     let socket = listener(addr)?;
-    #[cfg(unix)]
     socket.set_reuse_port(reuse_port)?;
     socket.bind(&addr.into())?;
     socket.listen(CONTROL_BACKLOG)?;
@@ -40,17 +39,24 @@ pub(crate) fn listen_control(
 /// A non-blocking listener for data connections. `SO_REUSEADDR` lets TIME_WAIT pass (S32);
 /// `SO_REUSEPORT` would let two processes cross their connections (S31).
 ///
+/// What it accepts is tuned as by [`connect_data`]: accepted connections inherit these options.
+///
 /// # Errors
 /// Whatever the kernel says; [`io::ErrorKind::AddrInUse`] when somebody else listens there.
 pub(crate) fn listen_data(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = listener(addr)?;
+    tune_data(SockRef::from(&socket))?;
     socket.bind(&addr.into())?;
     socket.listen(DATA_BACKLOG)?;
     Ok(socket.into())
 }
 
 fn listener(addr: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    #[cfg(target_os = "linux")]
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking(), None)?;
+    #[cfg(not(target_os = "linux"))]
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    #[cfg(not(target_os = "linux"))]
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     if addr.is_ipv6() {
@@ -69,28 +75,61 @@ pub(crate) async fn connect(
     from: Option<IpAddr>,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
-    let attempt = async {
-        let mut tries = 1;
-        loop {
-            match connect_once(to, from).await {
-                Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable && tries < CONNECT_TRIES => {
-                    tries += 1;
-                }
+    connect_tuned(to, from, timeout, |_| Ok(())).await
+}
+
+/// As [`connect`], for a data connection: until [`close_plainly`] it ends with a reset however it
+/// is closed, even by the death of this process; and a short segment never waits for an
+/// acknowledgement (P59). Buffers are left to the kernel, which tunes them better than a constant.
+///
+/// # Errors
+/// As [`connect`].
+pub(crate) async fn connect_data(
+    to: SocketAddr,
+    from: Option<IpAddr>,
+    timeout: Duration,
+) -> io::Result<TcpStream> {
+    connect_tuned(to, from, timeout, |socket| tune_data(SockRef::from(socket))).await
+}
+
+async fn connect_tuned(
+    to: SocketAddr,
+    from: Option<IpAddr>,
+    timeout: Duration,
+    tune: fn(&TcpSocket) -> io::Result<()>,
+) -> io::Result<TcpStream> {
+    let once = async || {
+        let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        tune(&socket)?;
+        if let Some(from) = from {
+            // Without it a port in TIME_WAIT towards one server is taken for all servers.
+            socket.set_reuseaddr(true)?;
+            socket.bind(SocketAddr::new(from, 0))?;
+        }
+        socket.connect(to).await
+    };
+    let attempts = async {
+        for _ in 1..CONNECT_TRIES {
+            match once().await {
+                Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => {}
                 done => return done,
             }
         }
+        once().await
     };
-    tokio::time::timeout(timeout, attempt).await.map_err(|_| io::ErrorKind::TimedOut)?
+    tokio::time::timeout(timeout, attempts).await.map_err(|_| io::ErrorKind::TimedOut)?
 }
 
-async fn connect_once(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
-    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Some(from) = from {
-        // Without it a port in TIME_WAIT towards one server is taken for all servers.
-        socket.set_reuseaddr(true)?;
-        socket.bind(SocketAddr::new(from, 0))?;
-    }
-    socket.connect(to).await
+/// The peer must not take what it got for the whole unless we say so (P50).
+fn tune_data(socket: SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_linger(Some(Duration::ZERO))
+}
+
+/// From now on closing this data connection is a FIN after all that was written, not a reset.
+pub(crate) fn close_plainly(stream: &TcpStream) {
+    // It fails only where nothing can be sent any more.
+    let _ = SockRef::from(stream).set_linger(None);
 }
 
 /// Options of a control connection: no delay (P59), urgent data in line (P29), and keepalive
@@ -104,24 +143,9 @@ pub(crate) fn tune_control(stream: &TcpStream, keepalive: Duration) -> io::Resul
     socket.set_out_of_band_inline(true)?;
     let interval = (keepalive / KEEPALIVE_PROBES).max(Duration::from_secs(1));
     let probes = TcpKeepalive::new().with_time(keepalive).with_interval(interval);
-    #[cfg(not(any(target_os = "openbsd", target_os = "windows")))]
+    #[cfg(not(target_os = "openbsd"))]
     let probes = probes.with_retries(KEEPALIVE_PROBES);
     socket.set_tcp_keepalive(&probes)
-}
-
-/// Options of a data connection: a short segment never waits for an acknowledgement (P59).
-/// Buffers are left to the kernel, which tunes them better than any constant.
-///
-/// # Errors
-/// When the connection is gone already.
-pub(crate) fn tune_data(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)
-}
-
-/// Makes the coming close a reset: the peer must not take what it got for the whole (P50).
-pub(crate) fn reset_on_close(stream: &TcpStream) {
-    // It fails only on a connection that is reset already.
-    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 /// Sends FIN: everything was written.
@@ -152,3 +176,6 @@ pub(crate) fn descriptor_limit() -> io::Result<u64> {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     Ok(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

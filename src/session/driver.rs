@@ -3,6 +3,9 @@
 //! Three steps and no decisions: [`Driver::poll_input`] waits, `Machine::handle` decides,
 //! [`Driver::perform`] acts. The session is one task; everything it owns goes with it.
 
+mod output;
+pub(crate) mod rooms;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -19,8 +22,6 @@ use super::event::{
     Action, CloseReason, Event, Leg, ListenError, Side, TransferPlan, TransferReport,
 };
 use super::machine::Machine;
-use super::output::Output;
-use super::rooms::Rooms;
 use crate::data::ports::{LeaseError, PortLease};
 use crate::data::throttle::Throttle;
 use crate::data::transfer::{LegSource, Transfer};
@@ -28,6 +29,8 @@ use crate::net::socket;
 use crate::registry::SessionPermit;
 use crate::telemetry::audit::SessionInfo;
 use crate::upstream::UpstreamError;
+use output::Output;
+use rooms::Rooms;
 
 /// Bytes read from a control connection at once; the buffer belongs to the worker.
 const READ_CHUNK: usize = 16 << 10;
@@ -167,12 +170,19 @@ impl Driver {
         }
         let Some(stream) = self.stream(side) else { return Poll::Pending };
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = tokio::io::ReadBuf::new(scratch);
-            let read = tokio::io::AsyncRead::poll_read(Pin::new(stream), cx, &mut buffer);
-            read.map(|result| match (result, buffer.filled().len()) {
-                (Ok(()), 1..) => Input::Read(side, buffer.filled().len()),
-                _ => Input::Eof(side),
-            })
+            // Not AsyncRead: it takes a short read for an empty socket, but a read also ends at
+            // the urgent mark of a Synch, with ABOR behind it (P29).
+            loop {
+                let read = match std::task::ready!(stream.poll_read_ready(cx)) {
+                    Ok(()) => stream.try_read(scratch),
+                    Err(error) => Err(error),
+                };
+                return Poll::Ready(match read {
+                    Ok(read @ 1..) => Input::Read(side, read),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                    Ok(0) | Err(_) => Input::Eof(side),
+                });
+            }
         })
     }
 
@@ -388,7 +398,7 @@ impl Driver {
 
     // --- end ---
 
-    /// Says the last words, within bounds, and leaves the record of the session.
+    /// Says the last words, within bounds.
     async fn finish(mut self) {
         self.transfer = None;
         self.leases = [None, None];
@@ -402,9 +412,15 @@ impl Driver {
         // What is left unread would turn the end into a reset and eat the last words.
         SCRATCH
             .with_borrow_mut(|scratch| while self.client.try_read(scratch).is_ok_and(|n| n > 0) {});
-        let reason = self.closing.unwrap_or(CloseReason::ClientGone);
+    }
+}
+
+/// The record of the session is written on every way out, the hard stop included.
+impl Drop for Driver {
+    fn drop(&mut self) {
         self.info.user = self.machine.user().to_vec();
-        self.info.closed(reason.label());
+        let reason = self.closing.map_or("cut-off", CloseReason::label);
+        self.info.closed(reason);
     }
 }
 

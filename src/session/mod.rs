@@ -24,11 +24,9 @@ mod commands;
 pub(crate) mod driver;
 pub mod event;
 pub mod machine;
-mod output;
 mod pending;
 pub mod policy;
 mod replies;
-pub(crate) mod rooms;
 mod transfer;
 
 pub use event::{Action, CloseReason, Event, Side};

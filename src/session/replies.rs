@@ -10,10 +10,10 @@ use std::time::Instant;
 use super::event::{Action, CloseReason, Side, Stage};
 use super::machine::{Machine, within};
 use super::pending::Kind;
-use super::policy::DataCommand;
 use crate::ftp::addr::{HostPort, replace_address, scan_epsv_reply};
 use crate::ftp::canned;
 use crate::ftp::command::Verb;
+use crate::ftp::feat;
 use crate::ftp::reply::{Part, ReplyCode, ReplyLine};
 
 impl Machine {
@@ -204,7 +204,7 @@ impl Machine {
     }
 
     fn feature_denied(&self, line: &[u8]) -> bool {
-        let name = line.trim_ascii().split(|b| *b == b' ').next().unwrap_or_default();
+        let name = feat::name(line);
         self.policy.deny.iter().any(|denied| name.eq_ignore_ascii_case(denied.as_bytes()))
     }
 
@@ -217,9 +217,10 @@ impl Machine {
             return;
         }
         let (Some(link), Some(modes)) = (self.link(), self.asked_modes()) else { return };
-        let port = match (modes.server, reply.code.get()) {
-            (DataCommand::Pasv, 227) => HostPort::scan(reply.text).map(|named| named.port),
-            (DataCommand::Epsv, 229) => scan_epsv_reply(reply.text),
+        // Some servers answer EPSV with 227: the port in it is as good.
+        let port = match (modes.server.is_passive(), reply.code.get()) {
+            (true, 227) => HostPort::scan(reply.text).map(|named| named.port),
+            (true, 229) => scan_epsv_reply(reply.text),
             _ => None,
         };
         // Only the port is believed; the host is the one we talk to (P63).

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -61,13 +61,14 @@ impl LineWriter {
         }
     }
 
-    /// Writes what is queued and ends the thread; waits no longer than [`FLUSH`].
-    pub(super) fn finish(&self) {
+    /// Writes what is queued and ends the thread; waits no longer than [`FLUSH`], and says whether
+    /// the thread ended in that time.
+    pub(super) fn finish(&self) -> bool {
         self.shared.finishing.store(true, Ordering::Release);
         // Wakes a waiting thread; a full queue means that it is not waiting.
         let _ = self.queue.try_send(Vec::new());
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = ended.recv_timeout(FLUSH);
+        matches!(ended.recv_timeout(FLUSH), Err(RecvTimeoutError::Disconnected))
     }
 }
 
@@ -92,30 +93,42 @@ impl<S: Sink> Writing<S> {
     fn run(mut self) {
         let mut batch = Vec::new();
         while let Ok(line) = self.lines.recv() {
-            let finishing = self.shared.finishing.load(Ordering::Acquire);
-            if !finishing {
+            if !self.finishing() {
                 std::thread::sleep(COLLECT);
             }
-            let mut count = 1;
             batch.extend_from_slice(&line);
-            while batch.len() < BATCH
-                && let Ok(line) = self.lines.try_recv()
-            {
-                batch.extend_from_slice(&line);
-                count += 1;
-            }
-            let full = batch.len() >= BATCH;
-            if let Err(error) = self.sink.write(&batch) {
-                self.lost += count;
-                self.tell(Some(error));
-            } else {
-                self.tell(None);
-            }
-            batch.clear();
-            if finishing && !full {
+            self.write_queued(&mut batch, 1);
+            // Asked only now: `finish` may have come while we slept, and its wake-up with the rest.
+            if self.finishing() {
+                while self.write_queued(&mut batch, 0) {}
                 return;
             }
         }
+    }
+
+    fn finishing(&self) -> bool {
+        self.shared.finishing.load(Ordering::Acquire)
+    }
+
+    /// Writes `batch`, `count` lines so far, with what else is queued; `false` if that is nothing.
+    fn write_queued(&mut self, batch: &mut Vec<u8>, mut count: u64) -> bool {
+        while batch.len() < BATCH
+            && let Ok(line) = self.lines.try_recv()
+        {
+            batch.extend_from_slice(&line);
+            count += 1;
+        }
+        if count == 0 {
+            return false;
+        }
+        if let Err(error) = self.sink.write(batch) {
+            self.lost += count;
+            self.tell(Some(error));
+        } else {
+            self.tell(None);
+        }
+        batch.clear();
+        true
     }
 
     fn tell(&mut self, error: Option<io::Error>) {

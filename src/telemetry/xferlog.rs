@@ -43,7 +43,8 @@ impl Xferlog {
 
 /// `None` when the record is not of a file transfer, or no data connection was tried.
 fn line(now: &Zoned, client: IpAddr, record: &TransferRecord, whole: bool) -> Option<Vec<u8>> {
-    let report = record.report.as_ref()?;
+    // A refused RETR is no transfer: nothing was connected.
+    let report = record.report.as_ref().filter(|r| r.client.is_some() && r.server.is_some())?;
     let (direction, size) = match record.verb.as_str() {
         "RETR" => ('o', report.downloaded),
         "STOR" | "STOU" | "APPE" => ('i', report.uploaded),

@@ -10,6 +10,7 @@ fn ip(text: &str) -> IpAddr {
 #[test]
 fn every_group_of_clients_has_its_line() {
     let advertiser = Advertiser::new(AdvertiseOptions {
+        lan: Some(true),
         rules: vec![
             Rule { clients: "10.8.0.0/16".parse().unwrap(), address: Source::Local },
             Rule {
@@ -53,6 +54,7 @@ fn the_fallback_warning_holds_the_line_to_add_and_comes_once() {
 #[test]
 fn silent_sources_and_inner_addresses_are_told() {
     let silent = Advertiser::new(AdvertiseOptions {
+        lan: Some(true),
         address: Some(Source::Name("ftp.example".into())),
         file: Some("/no/such/file".into()),
         ..AdvertiseOptions::default()
@@ -64,6 +66,7 @@ fn silent_sources_and_inner_addresses_are_told() {
     assert_eq!(lines[1], "other clients get 425: no valid address is known yet");
 
     let inner: Arc<Advertiser> = Advertiser::new(AdvertiseOptions {
+        lan: Some(true),
         address: Some(Source::Literal(ip("10.0.0.9"))),
         ..AdvertiseOptions::default()
     });

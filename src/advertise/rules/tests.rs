@@ -54,7 +54,7 @@ fn a_written_address_stands_before_a_public_local_one_but_after_the_lan() {
     assert_eq!(told(&options, &known, "8.8.8.8", "9.9.9.9"), "203.0.113.7 address");
     assert_eq!(told(&options, &known, "8.8.8.8", "10.0.0.1"), "203.0.113.7 address");
     assert_eq!(told(&options, &known, "10.0.0.9", "10.0.0.1"), "10.0.0.1 lan");
-    let no_lan = AdvertiseOptions { lan: false, ..options };
+    let no_lan = AdvertiseOptions { lan: Some(false), ..options };
     assert_eq!(told(&no_lan, &known, "10.0.0.9", "10.0.0.1"), "203.0.113.7 address");
 }
 
@@ -170,7 +170,7 @@ proptest! {
     ) {
         prop_assume!(!is_private(client));
         let options = AdvertiseOptions {
-            address: Some(name("n")), address6: Some(name("n")), lan, ..options()
+            address: Some(name("n")), address6: Some(name("n")), lan: Some(lan), ..options()
         };
         let mut known = Known::default();
         if let Some(octets) = answer {

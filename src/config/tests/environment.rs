@@ -81,7 +81,7 @@ fn a_listeners_variables_go_by_index_and_by_name() {
     )
     .unwrap();
     assert_eq!(config.listeners[0].limits.sessions, 3);
-    assert_eq!(config.listeners[1].limits.sessions, 4000);
+    assert_eq!(config.listeners[1].limits.sessions, 2000);
     assert_eq!(config.listeners[1].bind, ["127.0.0.3:2121".parse().unwrap()]);
     assert_eq!(config.listeners[1].policy.greeting.as_deref(), Some("Hello"));
 }

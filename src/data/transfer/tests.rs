@@ -348,6 +348,8 @@ async fn failure_before_the_start_closes_plainly() {
     let mut client = connect(to, peer(1)).await;
     let (mut server, _) = listener.accept().await.unwrap();
     transfer.advance(Stage::Requested(Download));
+    server.write_all(b"1").await.unwrap();
+    client.read_exact(&mut [0; 1]).await.unwrap();
     transfer.advance(Stage::Failed);
     assert_eq!(report(&mut transfer).await.outcome, Outcome::Stopped);
     assert!(read_all(&mut client).await.is_empty());

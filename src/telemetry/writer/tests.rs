@@ -36,6 +36,19 @@ fn every_line_is_written_in_order_before_the_end() {
     assert!(*written.lock().unwrap() == expected.as_bytes());
 }
 
+/// The line is taken while nothing is finishing yet; the end comes while the thread collects.
+#[test]
+fn the_end_is_noticed_while_lines_are_collected() {
+    for _ in 0..20 {
+        let (sink, open, written) = gated();
+        drop(open);
+        let writer = LineWriter::start("test", sink).unwrap();
+        writer.send(b"last words".to_vec());
+        assert!(writer.finish());
+        assert_eq!(*written.lock().unwrap(), b"last words");
+    }
+}
+
 #[test]
 fn more_than_a_batch_is_written_at_the_end_too() {
     let (sink, open, written) = gated();

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::Side;
-use super::policy::Policy;
 use crate::advertise::Advertiser;
 use crate::data::options::DataOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
+use crate::session::event::Side;
+use crate::session::policy::Policy;
 use crate::telemetry::xferlog::Xferlog;
 use crate::upstream::Upstream;
 
