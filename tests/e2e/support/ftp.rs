@@ -75,6 +75,11 @@ impl<'a> Control<'a> {
         new
     }
 
+    /// All that was said so far.
+    pub(crate) fn transcript(&self) -> &str {
+        &self.transcript
+    }
+
     /// Our own end of the connection.
     pub(crate) fn local(&self) -> SocketAddr {
         self.socket().local_addr().expect("connected")
