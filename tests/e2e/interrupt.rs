@@ -219,6 +219,32 @@ fn a_broken_download_is_no_success() {
     scene.gateway.stop();
 }
 
+/// The server may be done long before the client is: what it calls complete is only so when the
+/// client has it.
+#[test]
+fn a_broken_download_that_the_server_calls_complete() {
+    /// More than the client's kernel takes unread, less than all on the way hold.
+    const UNREAD: usize = 300_000;
+    let lab = Lab::new();
+    lab.serve("file", &content(1, UNREAD));
+    // It connects to us, from port 20, so that its end of the data connection is known.
+    let server = Server::start(&lab, Kind::Vsftpd);
+    let config = Config::to(server.address()).upstream("data = \"active\"");
+    let gateway = Gateway::start(&lab, &config);
+    let mut control = Control::login(&lab.net.client, gateway.address());
+    let data = control.open(Mode::Pasv);
+    control.send("RETR file");
+    let mut stream = control.data(data);
+    control.expect_started();
+    stream.read_exact(&mut [0]).expect("data connection");
+    eventually("the server is done", || (lab.net.server.established(20) == 0).then_some(()));
+    reset(stream);
+    let reply = control.reply();
+    assert!(matches!(reply.code, 425 | 426 | 451), "{}", reply.text());
+    control.in_step();
+    gateway.stop();
+}
+
 /// How an upload ends before its end.
 #[derive(Clone, Copy)]
 enum Cut {
