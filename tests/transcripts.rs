@@ -17,6 +17,9 @@
 //! `\r`, `\n`, `\0` and `\xNN` may be written in lines; `C>>` and `S>>` send bytes without adding
 //! CRLF. Every action has to be expected, in order, and nothing may be left over.
 
+// A transcript that cannot be read is a failed test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;

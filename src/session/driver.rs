@@ -3,12 +3,13 @@
 //! Three steps and no decisions: [`Driver::poll_input`] waits, `Machine::handle` decides,
 //! [`Driver::perform`] acts. The session is one task; everything it owns goes with it.
 
+mod grant;
 mod output;
 pub(crate) mod rooms;
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,13 +19,11 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::event::{
-    Action, CloseReason, Event, Leg, ListenError, Side, TransferPlan, TransferReport,
-};
+use super::event::{Action, CloseReason, Event, Side, TransferReport};
 use super::machine::Machine;
-use crate::data::ports::{LeaseError, PortLease};
+use crate::data::ports::PortLease;
 use crate::data::throttle::Throttle;
-use crate::data::transfer::{LegSource, Transfer};
+use crate::data::transfer::Transfer;
 use crate::net::socket;
 use crate::registry::SessionPermit;
 use crate::telemetry::audit::SessionInfo;
@@ -321,81 +320,6 @@ impl Driver {
         None
     }
 
-    fn listen(
-        &mut self,
-        side: Side,
-        expected: IpAddr,
-        advertise: bool,
-    ) -> Result<SocketAddr, ListenError> {
-        let control = self.stream(side).ok_or(ListenError::Local)?;
-        let local = control.local_addr().map_err(|_| ListenError::Local)?.ip();
-        let address = if advertise { self.advertised(local)? } else { local };
-        let pool = self.rooms.ports(side);
-        let lease = match pool.lease(local, expected) {
-            Ok(lease) => lease,
-            Err(error) => return Err(self.no_lease(side, &error)),
-        };
-        self.exhausted = false;
-        let addr = SocketAddr::new(address, lease.exposed_port());
-        if let Some(slot) = self.leases.get_mut(side.index()) {
-            *slot = Some(lease);
-        }
-        Ok(addr)
-    }
-
-    fn no_lease(&mut self, side: Side, error: &LeaseError) -> ListenError {
-        let (session, listener) = (self.permit.id(), &*self.rooms.name);
-        match error {
-            LeaseError::Exhausted => {
-                // Asked again and again while the client waits: said once.
-                if !std::mem::replace(&mut self.exhausted, true) {
-                    let (pool, side) = (self.rooms.ports(side), side.label());
-                    let (in_use, taken) = (pool.in_use(), pool.passed_over());
-                    tracing::warn!(
-                        %session, listener, side, in_use, taken,
-                        "no data port is free for this address; make the range larger"
-                    );
-                }
-                ListenError::Exhausted
-            }
-            LeaseError::Local(error) => {
-                tracing::warn!(%session, listener, %error, "cannot open a data port");
-                ListenError::Local
-            }
-        }
-    }
-
-    /// The address to put into 227, by the rule that is logged with it (P66).
-    fn advertised(&mut self, local: IpAddr) -> Result<IpAddr, ListenError> {
-        let choice = self.rooms.advertiser.choose(self.info.client.ip(), local);
-        let choice = choice.ok_or(ListenError::NoAddress)?;
-        tracing::debug!(
-            session = %self.permit.id(),
-            client = %self.info.client,
-            address = %choice.address,
-            rule = choice.rule.label(),
-            "advertised address"
-        );
-        let address = choice.address;
-        self.info.rule = Some(choice.rule);
-        Ok(address)
-    }
-
-    fn open(&mut self, plan: TransferPlan) {
-        let [downstream, upstream] = &mut self.leases;
-        let local = |stream: Option<&TcpStream>| {
-            stream.and_then(|s| s.local_addr().ok()).map(|addr| addr.ip())
-        };
-        // Data leaves from the address of its control connection (P41).
-        let downstream = source(plan.downstream, downstream.take(), local(Some(&self.client)));
-        let upstream = source(plan.upstream, upstream.take(), local(self.server.as_ref()));
-        if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
-            let options = self.rooms.data.clone();
-            let throttle = self.throttle.clone();
-            self.transfer = Some(Transfer::start(downstream, upstream, options, throttle));
-        }
-    }
-
     // --- end ---
 
     /// Says the last words, within bounds.
@@ -421,12 +345,5 @@ impl Drop for Driver {
         self.info.user = self.machine.user().to_vec();
         let reason = self.closing.map_or("cut-off", CloseReason::label);
         self.info.closed(reason);
-    }
-}
-
-fn source(leg: Leg, lease: Option<PortLease>, from: Option<IpAddr>) -> Option<LegSource> {
-    match leg {
-        Leg::Accept => lease.map(LegSource::Accept),
-        Leg::Connect(to) => Some(LegSource::Connect { to, from }),
     }
 }

@@ -1,8 +1,8 @@
 //! The state machine of one session: events in, actions out.
 //!
 //! This file holds the state, the way lines take through it and the clock. What a client's command
-//! does is in `commands`, what a server's reply does in `replies`, what data connections do in
-//! `transfer`.
+//! does is in `commands`, what a server's reply does in `replies`; data connections are in `grant`,
+//! `asking` and `transfer`.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::{Action, CloseReason, Event, Side, Stage};
+use super::grant::Grant;
 use super::pending::{Kind, Pending};
 use super::policy::Policy;
-use super::transfer::Grant;
 use crate::ftp::addr::canonical;
 use crate::ftp::canned;
 use crate::ftp::command::{foreign_protocol, foreign_start};

@@ -20,9 +20,11 @@
 //!
 //! [`machine`] decides and never waits; `driver` waits and never decides.
 
+mod asking;
 mod commands;
 pub(crate) mod driver;
 pub mod event;
+mod grant;
 pub mod machine;
 mod pending;
 pub mod policy;

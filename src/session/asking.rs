@@ -1,0 +1,237 @@
+//! D1: the client has asked for a data connection and waits for its 227, 229 or 200.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::event::{Action, Leg, ListenError, Side, TransferPlan};
+use super::grant::{Grant, Modes};
+use super::machine::{Link, Machine, Phase};
+use super::pending::{Kind, Pending};
+use super::policy::{DataCommand, UpstreamMode};
+use crate::ftp::addr::{HostPort, eprt, epsv_reply, pasv_reply};
+use crate::ftp::canned;
+
+/// How long between two looks for a free data port. The pool wakes nobody: it is asked again.
+const LEASE_RETRY: Duration = Duration::from_millis(50);
+
+/// D1: the client waits for the reply to its PASV, EPSV, PORT or EPRT.
+#[derive(Debug)]
+pub(super) struct Asking {
+    modes: Modes,
+    /// Where an active client wants to be dialled.
+    client_target: Option<SocketAddr>,
+    /// The leg towards the server, once it is known.
+    upstream: Option<Leg>,
+    /// The server's port, read from its reply but not yet agreed on.
+    target: Option<SocketAddr>,
+    /// The server's refusal in its own words.
+    refusal: Vec<u8>,
+    waiting: Option<PortWait>,
+}
+
+/// All ports are leased to this client's address: asked again until the time is up.
+#[derive(Debug)]
+struct PortWait {
+    side: Side,
+    next: Instant,
+    until: Instant,
+}
+
+impl Asking {
+    /// When the next look for a free port is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.waiting.as_ref().map(|wait| wait.next)
+    }
+}
+
+impl Machine {
+    /// The client asked for a data connection: D0/D2/D3 → D1.
+    pub(super) fn ask(&mut self, client: DataCommand, target: Option<SocketAddr>, now: Instant) {
+        self.release();
+        let Some(link) = self.link() else { return };
+        let server = self.server_mode(client, link);
+        let modes = Modes { client, server };
+        self.grant = Grant::Asking(Asking {
+            modes,
+            client_target: target,
+            upstream: None,
+            target: None,
+            refusal: Vec::new(),
+            waiting: None,
+        });
+        if server.is_passive() {
+            self.send_mode(server, None, now);
+        } else {
+            self.listen(Side::Upstream);
+        }
+    }
+
+    /// Which command to send to the server for a client's `client` (P58, P73, P79).
+    fn server_mode(&self, client: DataCommand, link: Link) -> DataCommand {
+        let wanted = match self.policy.upstream_mode {
+            UpstreamMode::Same => client,
+            UpstreamMode::Passive => DataCommand::Pasv,
+            UpstreamMode::Active => DataCommand::Port,
+            UpstreamMode::Command(command) => command,
+        };
+        match (wanted, link.peer.is_ipv6()) {
+            (DataCommand::Pasv, true) => DataCommand::Epsv,
+            (DataCommand::Port, true) => DataCommand::Eprt,
+            (DataCommand::Epsv, false) if !link.epsv => DataCommand::Pasv,
+            (wanted, _) => wanted,
+        }
+    }
+
+    fn send_mode(&mut self, mode: DataCommand, ours: Option<SocketAddr>, now: Instant) {
+        let line = match (mode, ours) {
+            (DataCommand::Port, Some(SocketAddr::V4(addr))) => {
+                format!("PORT {}\r\n", HostPort { ip: *addr.ip(), port: addr.port() })
+            }
+            (DataCommand::Eprt | DataCommand::Port, Some(addr)) => {
+                format!("EPRT {}\r\n", eprt(addr))
+            }
+            (DataCommand::Pasv, _) => "PASV\r\n".to_owned(),
+            (_, _) => "EPSV\r\n".to_owned(),
+        };
+        self.say(Side::Upstream, line);
+        self.pending.push_back(Pending::new(Kind::Mode, now + self.policy.timeouts.reply));
+    }
+
+    fn listen(&mut self, side: Side) {
+        let Grant::Asking(asking) = &self.grant else { return };
+        let expected = match side {
+            Side::Downstream => self.client,
+            Side::Upstream => match self.link() {
+                Some(link) => link.peer.ip(),
+                None => return,
+            },
+        };
+        let advertise = side == Side::Downstream && asking.modes.client == DataCommand::Pasv;
+        self.act(Action::Listen { side, expected, advertise });
+    }
+
+    /// A data port is there: the line that names it may go out now, not before (P76).
+    pub(super) fn listening(&mut self, side: Side, addr: SocketAddr, now: Instant) {
+        let Grant::Asking(asking) = &mut self.grant else { return self.release() };
+        asking.waiting = None;
+        let modes = asking.modes;
+        match side {
+            Side::Upstream => {
+                asking.upstream = Some(Leg::Accept);
+                self.send_mode(modes.server, Some(addr), now);
+            }
+            Side::Downstream => {
+                let reply = match (modes.client, addr) {
+                    (DataCommand::Pasv, SocketAddr::V4(v4)) => {
+                        pasv_reply(HostPort { ip: *v4.ip(), port: v4.port() })
+                    }
+                    _ => epsv_reply(addr.port()),
+                };
+                self.granted(Leg::Accept, reply, now);
+            }
+        }
+    }
+
+    pub(super) fn listen_refused(&mut self, side: Side, why: ListenError, now: Instant) {
+        let patience = self.policy.timeouts.lease_wait;
+        let Grant::Asking(asking) = &mut self.grant else { return };
+        let until = asking.waiting.as_ref().map_or(now + patience, |wait| wait.until);
+        if why == ListenError::Exhausted && now < until {
+            let next = (now + LEASE_RETRY).min(until);
+            asking.waiting = Some(PortWait { side, next, until });
+            return;
+        }
+        let reply = match why {
+            ListenError::Exhausted => canned::NO_FREE_PORT,
+            ListenError::NoAddress => canned::NO_ADDRESS,
+            ListenError::Local => canned::NO_LISTENER,
+        };
+        self.refuse_grant(reply, now);
+    }
+
+    pub(super) fn ask_port_again(&mut self, now: Instant) {
+        if let Grant::Asking(Asking { waiting: Some(wait), .. }) = &mut self.grant {
+            let side = wait.side;
+            // Not due again before the answer to this try is in.
+            wait.next = now + LEASE_RETRY;
+            self.listen(side);
+        }
+    }
+
+    /// The first and only line of a good reply to our mode command came (P82).
+    pub(super) fn mode_accepted(&mut self, target: Option<SocketAddr>, now: Instant) {
+        let Grant::Asking(asking) = &mut self.grant else { return };
+        if let Some(target) = target {
+            asking.upstream = Some(Leg::Connect(target));
+        }
+        match asking.client_target {
+            None => self.listen(Side::Downstream),
+            Some(target) => {
+                let reply = match asking.modes.client {
+                    DataCommand::Eprt => canned::EPRT_OK,
+                    _ => canned::PORT_OK,
+                };
+                self.granted(Leg::Connect(target), reply, now);
+            }
+        }
+    }
+
+    /// EPSV was refused: PASV instead, now and in later sessions (P73).
+    pub(super) fn fall_back_to_pasv(&mut self, now: Instant) -> bool {
+        let Phase::Open(link) = &mut self.phase else { return false };
+        let Grant::Asking(asking) = &mut self.grant else { return false };
+        if asking.modes.server != DataCommand::Epsv || link.peer.is_ipv6() {
+            return false;
+        }
+        link.epsv = false;
+        asking.modes.server = DataCommand::Pasv;
+        self.act(Action::EpsvRefused);
+        self.send_mode(DataCommand::Pasv, None, now);
+        true
+    }
+
+    fn granted(&mut self, downstream: Leg, reply: impl Into<Vec<u8>>, now: Instant) {
+        let Grant::Asking(Asking { modes, upstream: Some(upstream), .. }) = self.grant else {
+            return;
+        };
+        self.grant = Grant::Ready { modes, expired: false };
+        self.act(Action::Open(TransferPlan { downstream, upstream }));
+        self.say(Side::Downstream, reply);
+        self.last_activity = now;
+    }
+
+    /// A data port that the server named; an address seen once is not lost to a later line.
+    pub(super) fn note_target(&mut self, target: Option<SocketAddr>) {
+        if let (Grant::Asking(asking), Some(target)) = (&mut self.grant, target) {
+            asking.target = Some(target);
+        }
+    }
+
+    pub(super) fn take_target(&mut self) -> Option<SocketAddr> {
+        match &mut self.grant {
+            Grant::Asking(asking) => asking.target.take(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn note_refusal(&mut self, words: Vec<u8>) {
+        if let Grant::Asking(asking) = &mut self.grant {
+            asking.refusal = words;
+        }
+    }
+
+    pub(super) fn take_refusal(&mut self) -> Vec<u8> {
+        match &mut self.grant {
+            Grant::Asking(asking) => std::mem::take(&mut asking.refusal),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The modes of the grant being asked for.
+    pub(super) const fn asked_modes(&self) -> Option<Modes> {
+        match &self.grant {
+            Grant::Asking(asking) => Some(asking.modes),
+            _ => None,
+        }
+    }
+}
