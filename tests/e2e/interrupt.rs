@@ -223,9 +223,12 @@ fn a_broken_download_is_no_success() {
 /// client has it.
 #[test]
 fn a_broken_download_that_the_server_calls_complete() {
-    /// More than the client's kernel takes unread, less than all on the way hold.
-    const UNREAD: usize = 300_000;
+    /// More than the client takes unread and the gateway's kernel takes for it, less than it takes
+    /// from the server.
+    const UNREAD: usize = 400_000;
     let lab = Lab::new();
+    lab.net.gateway.sysctl("net/ipv4/tcp_wmem", "4096 16384 16384");
+    lab.net.gateway.sysctl("net/ipv4/tcp_rmem", "4096 1000000 6000000");
     lab.serve("file", &content(1, UNREAD));
     // It connects to us, from port 20, so that its end of the data connection is known.
     let server = Server::start(&lab, Kind::Vsftpd);

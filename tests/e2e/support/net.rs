@@ -52,7 +52,8 @@ impl Ns {
         new
     }
 
-    fn sysctl(&self, key: &str, value: &str) {
+    /// Sets a kernel parameter of this namespace, named by its path.
+    pub(crate) fn sysctl(&self, key: &str, value: &str) {
         let path = Path::new("/proc/sys").join(key);
         self.run(|| fs::write(&path, value)).unwrap_or_else(|e| panic!("{key}: {e}"));
     }
