@@ -1,8 +1,8 @@
 //! The state machine of one session: events in, actions out.
 //!
-//! This file holds the state, the way lines take through it and the clock. What a client's command
-//! does is in `commands`, what a server's reply does in `replies`; data connections are in `grant`,
-//! `asking` and `transfer`.
+//! This file holds the state and the way lines take through it. What a client's command does is in
+//! `commands`, what a server's reply does in `replies`, what lateness does in `overdue`; data
+//! connections are in `grant`, `asking` and `transfer`.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -61,7 +61,7 @@ pub struct Machine {
     /// It went while the data it had confirmed was still on its way to the client.
     pub(super) server_gone: bool,
     draining: bool,
-    opened: Instant,
+    pub(super) opened: Instant,
     pub(super) last_activity: Instant,
 }
 
@@ -175,26 +175,11 @@ impl Machine {
     /// come all the same are kept.
     pub fn wants_input(&self, side: Side) -> bool {
         match side {
-            Side::Downstream => {
-                let room = self.queue.wants_more(self.policy.queued_commands);
-                !self.over() && !self.client_gone && room
-            }
-            Side::Upstream => !self.over() && !self.server_gone,
+            _ if self.over() => false,
+            Side::Downstream if self.client_gone => false,
+            Side::Downstream => self.queue.wants_more(self.policy.queued_commands),
+            Side::Upstream => !self.server_gone,
         }
-    }
-
-    /// When [`Event::Deadline`] is due.
-    pub fn poll_deadline(&self) -> Option<Instant> {
-        let timeouts = &self.policy.timeouts;
-        match self.phase {
-            Phase::Closed => return None,
-            Phase::Ending { until, .. } => return Some(until),
-            Phase::Lazy | Phase::Connecting | Phase::Open(_) => {}
-        }
-        let login = (!self.login.done).then(|| self.opened + timeouts.login);
-        let idle = self.at_rest().then(|| self.last_activity + timeouts.idle);
-        let replies = self.pending.iter().filter_map(|p| p.deadline).min();
-        [login, idle, replies, self.grant.deadline()].into_iter().flatten().min()
     }
 
     /// The user name as the client sent it; empty before USER.
@@ -279,7 +264,7 @@ impl Machine {
         matches!(self.phase, Phase::Ending { .. } | Phase::Closed)
     }
 
-    fn at_rest(&self) -> bool {
+    pub(super) fn at_rest(&self) -> bool {
         !self.busy() && self.queue.is_empty()
     }
 
@@ -370,8 +355,7 @@ impl Machine {
 
     fn connected(&mut self, link: Link, now: Instant) {
         self.phase = Phase::Open(link);
-        let wait = now + self.policy.timeouts.reply;
-        self.pending.push_back(Pending::new(Kind::Greeting, wait));
+        self.pending.push_back(Pending::new(Kind::Greeting, now + self.policy.timeouts.reply));
     }
 
     fn server_bytes(&mut self, mut bytes: &[u8], now: Instant) {
@@ -406,36 +390,6 @@ impl Machine {
         if self.unsolicited >= MAX_UNSOLICITED {
             self.say(Side::Downstream, canned::SERVER_CONFUSED);
             self.end(CloseReason::ServerConfused, now);
-        }
-    }
-
-    // --- the clock ---
-
-    fn deadline(&mut self, now: Instant) {
-        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if let Phase::Ending { reason, until } = self.phase {
-            if until <= now {
-                self.close(reason);
-            }
-            return;
-        }
-        if self.phase == Phase::Closed {
-            return;
-        }
-        let timeouts = &self.policy.timeouts;
-        if !self.login.done && self.opened + timeouts.login <= now {
-            self.say(Side::Downstream, canned::LOGIN_TIMEOUT);
-            return self.end(CloseReason::LoginTimeout, now);
-        }
-        if self.at_rest() && self.last_activity + timeouts.idle <= now {
-            self.say(Side::Downstream, canned::IDLE_TIMEOUT);
-            return self.end(CloseReason::Idle, now);
-        }
-        if due(self.grant.deadline()) {
-            self.ask_port_again(now);
-        }
-        if let Some(late) = self.pending.iter().position(|p| due(p.deadline)) {
-            self.reply_overdue(late, now);
         }
     }
 }

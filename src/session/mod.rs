@@ -26,6 +26,7 @@ pub(crate) mod driver;
 pub mod event;
 mod grant;
 pub mod machine;
+mod overdue;
 mod pending;
 pub mod policy;
 mod queue;
