@@ -25,6 +25,7 @@ mod commands;
 pub(crate) mod driver;
 pub mod event;
 mod grant;
+mod input;
 pub mod machine;
 mod overdue;
 mod pending;
