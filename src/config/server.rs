@@ -1,5 +1,6 @@
 //! `[[upstream]]`: the servers, before they are joined with a listener's settings.
 
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::problem::{Place, Problem};
 use super::read::Reader;
 use super::resolve::Flags;
 use super::section::Section;
-use super::settings::{DAY, Settings};
+use super::settings::DAY;
 use super::value;
 use crate::session::policy::{AborStyle, DataCommand, Policy, UpstreamMode};
 use crate::upstream::options::{HostPort, UpstreamOptions};
@@ -27,6 +28,7 @@ pub(super) struct Server {
     abor: AborStyle,
     cr_nul: bool,
     retry_epsv: Duration,
+    sessions: usize,
 }
 
 impl Server {
@@ -38,12 +40,12 @@ impl Server {
         policy.cr_nul = self.cr_nul;
     }
 
-    /// Its run form behind a listener with these settings.
-    pub(super) fn options(&self, settings: &Settings) -> UpstreamOptions {
+    /// Its run form.
+    pub(super) fn options(&self) -> UpstreamOptions {
         UpstreamOptions {
             name: self.name.clone(),
             address: self.address.clone(),
-            dial: settings.connect,
+            sessions: NonZeroUsize::new(self.sessions),
             retry_epsv: self.retry_epsv,
         }
     }
@@ -98,15 +100,16 @@ fn server(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     let address = s.require("address", host::host_port);
     let Policy { mut upstream_mode, mut upstream_ports, mut abor, mut cr_nul, .. } =
         Policy::default();
-    let mut retry_epsv = RETRY_EPSV;
+    let (mut retry_epsv, mut sessions) = (RETRY_EPSV, 0);
     s.set("data", &mut upstream_mode, value::choice(MODES));
     s.set("data_ports", &mut upstream_ports, data_ports);
     s.set("abor", &mut abor, value::choice(ABOR));
     s.set("cr_nul", &mut cr_nul, Item::boolean);
     s.set("retry_epsv", &mut retry_epsv, value::duration(Duration::ZERO..=DAY));
+    s.set("sessions", &mut sessions, value::integer(0..=1_000_000));
     s.finish();
     let (mode, ports) = (upstream_mode, upstream_ports);
-    Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv })
+    Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv, sessions })
 }
 
 const MODES: &[(&str, UpstreamMode)] = &[

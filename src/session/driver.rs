@@ -303,7 +303,7 @@ impl Driver {
             }
             Action::Connect => {
                 let upstream = self.rooms.upstream.clone();
-                let within = upstream.options().dial;
+                let within = self.rooms.connect;
                 self.connecting = Some(Box::pin(async move { upstream.connect(within).await }));
             }
             Action::Listen { side, expected, advertise } => {

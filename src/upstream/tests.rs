@@ -9,7 +9,7 @@ fn options(host: &str, port: u16) -> UpstreamOptions {
     UpstreamOptions {
         name: "main".into(),
         address: HostPort { host: host.into(), port },
-        dial: PATIENCE,
+        sessions: None,
         retry_epsv: Duration::from_secs(600),
     }
 }
