@@ -91,6 +91,9 @@ pub(crate) struct DataOptions {
     pub(crate) downstream: PortOptions,
     /// Ports that servers connect to, in active mode.
     pub(crate) upstream: PortOptions,
+    /// Where our connections to active clients leave from, 20 for firewalls of old; 0 is any port
+    /// (P40).
+    pub(crate) source_port: u16,
     /// `T_accept`: how long a given port waits for its peer.
     pub(crate) accept: Duration,
     /// `T_dial`: how long our connect may take.
@@ -127,6 +130,7 @@ impl Default for DataOptions {
         Self {
             downstream: PortOptions::new(PortRange { first: 10100, last: 10199 }),
             upstream: PortOptions::new(PortRange { first: 11000, last: 11999 }),
+            source_port: 0,
             accept: Duration::from_secs(60),
             dial: Duration::from_secs(15),
             stall: Duration::from_secs(300),

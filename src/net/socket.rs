@@ -75,18 +75,20 @@ pub(crate) async fn connect(
     from: Option<IpAddr>,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
+    let from = from.map(|ip| SocketAddr::new(ip, 0));
     connect_tuned(to, from, timeout, |_| Ok(())).await
 }
 
 /// As [`connect`], for a data connection: until [`close_plainly`] it ends with a reset however it
 /// is closed, even by the death of this process; and a short segment never waits for an
 /// acknowledgement (P59). Buffers are left to the kernel, which tunes them better than a constant.
+/// `from` may name a port too (P40).
 ///
 /// # Errors
 /// As [`connect`].
 pub(crate) async fn connect_data(
     to: SocketAddr,
-    from: Option<IpAddr>,
+    from: Option<SocketAddr>,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
     connect_tuned(to, from, timeout, |socket| tune_data(SockRef::from(socket))).await
@@ -94,7 +96,7 @@ pub(crate) async fn connect_data(
 
 async fn connect_tuned(
     to: SocketAddr,
-    from: Option<IpAddr>,
+    from: Option<SocketAddr>,
     timeout: Duration,
     tune: fn(&TcpSocket) -> io::Result<()>,
 ) -> io::Result<TcpStream> {
@@ -102,9 +104,9 @@ async fn connect_tuned(
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         tune(&socket)?;
         if let Some(from) = from {
-            // Without it a port in TIME_WAIT towards one server is taken for all servers.
+            // Without it a port in TIME_WAIT towards one peer is taken for all peers.
             socket.set_reuseaddr(true)?;
-            socket.bind(SocketAddr::new(from, 0))?;
+            socket.bind(from)?;
         }
         socket.connect(to).await
     };
@@ -118,6 +120,16 @@ async fn connect_tuned(
         once().await
     };
     tokio::time::timeout(timeout, attempts).await.map_err(|_| io::ErrorKind::TimedOut)?
+}
+
+/// Whether a data connection may leave from there (P40).
+///
+/// # Errors
+/// What the kernel says to bind; below 1024 it takes a privilege.
+pub(crate) fn try_source(from: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(from), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&from.into())
 }
 
 /// The peer must not take what it got for the whole unless we say so (P50).

@@ -72,12 +72,13 @@ impl Driver {
 
     pub(super) fn open(&mut self, plan: TransferPlan) {
         let [downstream, upstream] = &mut self.leases;
-        let local = |stream: Option<&TcpStream>| {
-            stream.and_then(|s| s.local_addr().ok()).map(|addr| addr.ip())
+        let local = |stream: Option<&TcpStream>, port| {
+            stream.and_then(|s| s.local_addr().ok()).map(|addr| SocketAddr::new(addr.ip(), port))
         };
         // Data leaves from the address of its control connection (P41).
-        let downstream = source(plan.downstream, downstream.take(), local(Some(&self.client)));
-        let upstream = source(plan.upstream, upstream.take(), local(self.server.as_ref()));
+        let from = local(Some(&self.client), self.rooms.data.source_port);
+        let downstream = source(plan.downstream, downstream.take(), from);
+        let upstream = source(plan.upstream, upstream.take(), local(self.server.as_ref(), 0));
         if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
             let options = self.rooms.data.clone();
             let throttle = self.throttle.clone();
@@ -86,7 +87,7 @@ impl Driver {
     }
 }
 
-fn source(leg: Leg, lease: Option<PortLease>, from: Option<IpAddr>) -> Option<LegSource> {
+fn source(leg: Leg, lease: Option<PortLease>, from: Option<SocketAddr>) -> Option<LegSource> {
     match leg {
         Leg::Accept => lease.map(LegSource::Accept),
         Leg::Connect(to) => Some(LegSource::Connect { to, from }),
