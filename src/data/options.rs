@@ -143,10 +143,41 @@ impl Default for DataOptions {
     }
 }
 
+/// For the operator: what to open, and what peers are told.
+impl std::fmt::Display for PortOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.range)?;
+        if !self.avoid.is_empty() {
+            let avoid: Vec<String> = self.avoid.iter().map(u16::to_string).collect();
+            write!(f, " without {}", avoid.join(", "))?;
+        }
+        match (self.told(), &self.expose) {
+            (Some(told), _) => write!(f, " (told as {told})"),
+            (None, Expose::Map(map)) => {
+                let pairs: Vec<String> =
+                    map.iter().map(|(at, told)| format!("{at} as {told}")).collect();
+                write!(f, " (told: {})", pairs.join(", "))
+            }
+            (None, _) => Ok(()),
+        }
+    }
+}
+
 impl PortOptions {
     /// Exactly this range: nothing left out, told as it is, on the control connection's address.
     pub(crate) const fn new(range: PortRange) -> Self {
         Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None }
+    }
+
+    /// The ports that peers are told, where these lie in one range of their own.
+    fn told(&self) -> Option<PortRange> {
+        match self.expose {
+            Expose::Shift(_) => Some(PortRange {
+                first: self.expose.told(self.range.first)?,
+                last: self.expose.told(self.range.last)?,
+            }),
+            Expose::Same | Expose::Map(_) => None,
+        }
     }
 
     /// The ports that may be given out.
