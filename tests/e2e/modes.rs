@@ -2,9 +2,10 @@
 //! address families.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 
-use crate::support::ftp::{Control, Mode};
+use crate::support::ftp::{Control, Mode, parse_229};
 use crate::support::gateway::{Config, Gateway};
 use crate::support::lab::{Lab, content};
 use crate::support::mock::{Mock, polite};
@@ -166,4 +167,41 @@ fn active_data_from_a_port_of_our_choice() {
         }
         gateway.stop();
     }
+}
+
+/// An address that is good on one link only takes its data connections by that link.
+#[test]
+fn a_link_local_client() {
+    let lab = Lab::new();
+    let file = content(1, LENGTH);
+    lab.serve("file", &file);
+    let server = Server::start(&lab, Kind::Vsftpd);
+    let to = lab.net.link_local();
+    let toml = format!(
+        "[[listener]]\nbind = \"[::]:21\"\n[[upstream]]\naddress = \"{}\"\n",
+        server.address()
+    );
+    let gateway = Gateway::start_with(&lab, &toml);
+    let mut control = Control::login(&lab.net.client, to.into());
+    let mut data = to;
+    data.set_port(parse_229(&control.expect("EPSV", 229).text()));
+    control.send("RETR file");
+    let passive = lab.net.client.connect(None, data.into()).expect("data connection");
+    let mut own = control.local();
+    own.set_port(0);
+    let fetch = |control: &mut Control, mut stream: TcpStream| {
+        control.expect_started();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("data connection");
+        assert!(bytes == file);
+        control.expect_reply(226);
+    };
+    fetch(&mut control, passive);
+    let listener = lab.net.client.listen(own).expect("listen");
+    let port = listener.local_addr().expect("listening").port();
+    control.expect(&format!("EPRT |2|{}|{port}|", own.ip()), 200);
+    control.send("RETR file");
+    let (active, _) = listener.accept().expect("data connection");
+    fetch(&mut control, active);
+    gateway.stop();
 }

@@ -17,8 +17,8 @@ impl Driver {
         advertise: bool,
     ) -> Result<SocketAddr, ListenError> {
         let control = self.stream(side).ok_or(ListenError::Local)?;
-        let local = control.local_addr().map_err(|_| ListenError::Local)?.ip();
-        let address = if advertise { self.advertised(local)? } else { local };
+        let local = control.local_addr().map_err(|_| ListenError::Local)?;
+        let address = if advertise { self.advertised(local.ip())? } else { local.ip() };
         let pool = self.rooms.ports(side);
         let lease = match pool.lease(local, expected) {
             Ok(lease) => lease,
@@ -72,13 +72,9 @@ impl Driver {
 
     pub(super) fn open(&mut self, plan: TransferPlan) {
         let [downstream, upstream] = &mut self.leases;
-        let local = |stream: Option<&TcpStream>, port| {
-            stream.and_then(|s| s.local_addr().ok()).map(|addr| SocketAddr::new(addr.ip(), port))
-        };
-        // Data leaves from the address of its control connection (P41).
-        let from = local(Some(&self.client), self.rooms.data.source_port);
-        let downstream = source(plan.downstream, downstream.take(), from);
-        let upstream = source(plan.upstream, upstream.take(), local(self.server.as_ref(), 0));
+        let (client, port) = (Some(&self.client), self.rooms.data.source_port);
+        let downstream = source(plan.downstream, downstream.take(), client, port);
+        let upstream = source(plan.upstream, upstream.take(), self.server.as_ref(), 0);
         if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
             let options = self.rooms.data.clone();
             let throttle = self.throttle.clone();
@@ -87,9 +83,23 @@ impl Driver {
     }
 }
 
-fn source(leg: Leg, lease: Option<PortLease>, from: Option<SocketAddr>) -> Option<LegSource> {
-    match leg {
-        Leg::Accept => lease.map(LegSource::Accept),
-        Leg::Connect(to) => Some(LegSource::Connect { to, from }),
+fn source(
+    leg: Leg,
+    lease: Option<PortLease>,
+    control: Option<&TcpStream>,
+    port: u16,
+) -> Option<LegSource> {
+    let mut to = match leg {
+        Leg::Accept => return lease.map(LegSource::Accept),
+        Leg::Connect(to) => to,
+    };
+    // Data leaves from the address of its control connection (P41), and by the same link.
+    let mut from = control.and_then(|control| control.local_addr().ok());
+    if let Some(from) = &mut from {
+        from.set_port(port);
+        if let (SocketAddr::V6(from), SocketAddr::V6(to)) = (from, &mut to) {
+            to.set_scope_id(from.scope_id());
+        }
     }
+    Some(LegSource::Connect { to, from })
 }
