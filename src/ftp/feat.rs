@@ -14,10 +14,15 @@ const REMOVED: [&str; 16] = [
 /// Features of the gateway itself, whatever the server can do.
 const OWN: [&str; 2] = ["EPSV", "EPRT"];
 
+/// What the gateway adds where it offers TLS to clients (P87).
+const TLS: [&str; 3] = ["AUTH TLS", "PBSZ", "PROT"];
+
 /// Edits one reply to FEAT, line by line.
 #[derive(Debug, Default)]
 pub struct FeatEditor {
     seen: [bool; OWN.len()],
+    /// TLS is offered to this client.
+    pub tls: bool,
 }
 
 impl FeatEditor {
@@ -35,7 +40,9 @@ impl FeatEditor {
 
     /// The features to add before the last line, each on a line of its own behind one blank.
     pub fn missing(&self) -> Vec<&'static str> {
-        OWN.iter().zip(self.seen).filter(|(_, seen)| !seen).map(|(own, _)| *own).collect()
+        let own = OWN.iter().zip(self.seen).filter(|(_, seen)| !seen).map(|(own, _)| *own);
+        let tls = self.tls.then_some(TLS).into_iter().flatten();
+        tls.chain(own).collect()
     }
 }
 

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use super::event::{Action, CloseReason, Event, Side, Stage};
 use super::grant::Grant;
 use super::pending::{Kind, Pending};
-use super::policy::Policy;
+use super::policy::{ClientTls, Policy, ServerTls};
 use super::queue::{Queue, Queued};
+use super::secure::Secure;
 use crate::ftp::addr::canonical;
 use crate::ftp::canned;
 use crate::ftp::command::{foreign_protocol, foreign_start};
@@ -52,6 +53,10 @@ pub struct Machine {
     /// A reply of the server is being passed: ours wait in `deferred` until it is whole.
     pub(super) mid_reply: bool,
     pub(super) deferred: Vec<u8>,
+    /// Which control connections are under TLS, and what PROT says.
+    pub(super) secure: Secure,
+    /// Nothing more of that side was there in the clear behind the line being handled (S12, S13).
+    last_line: [bool; 2],
     lines: [LineBuffer; 2],
     queue: Queue,
     actions: VecDeque<Action>,
@@ -119,6 +124,8 @@ impl Machine {
             late_abor: false,
             mid_reply: false,
             deferred: Vec::new(),
+            secure: Secure::default(),
+            last_line: [true; 2],
             lines,
             queue: Queue::default(),
             actions: VecDeque::new(),
@@ -130,14 +137,23 @@ impl Machine {
             last_activity: now,
             policy,
         };
-        match &machine.policy.greeting {
-            Some(text) => {
-                let greeting = format!("220 {text}\r\n").into_bytes();
-                machine.say(Side::Downstream, greeting);
-            }
-            None => machine.connect(),
+        if machine.policy.tls.client == ClientTls::Implicit {
+            machine.start_tls(Side::Downstream);
+        } else {
+            machine.open_doors();
         }
         machine
+    }
+
+    /// Greets the client, or has the server do it.
+    pub(super) fn open_doors(&mut self) {
+        match &self.policy.greeting {
+            Some(text) => {
+                let greeting = format!("220 {text}\r\n").into_bytes();
+                self.say(Side::Downstream, greeting);
+            }
+            None => self.connect(),
+        }
     }
 
     /// Takes in one event that happened at `now`.
@@ -161,6 +177,8 @@ impl Machine {
             }
             Event::Listening(side, addr) => self.listening(side, addr, now),
             Event::ListenRefused(side, why) => self.listen_refused(side, why, now),
+            Event::TlsUp(side) => self.tls_up(side, now),
+            Event::TlsFailed(side) => self.tls_failed(side, now),
             Event::Drain => self.draining = true,
         }
         self.settle(now);
@@ -174,6 +192,9 @@ impl Machine {
     /// Whether more bytes of that side are wanted now: `false` bounds the queue (P8). Bytes that
     /// come all the same are kept.
     pub fn wants_input(&self, side: Side) -> bool {
+        if self.secure.shakes_hands(side) {
+            return false;
+        }
         match side {
             Side::Downstream => {
                 let room = self.queue.wants_more(self.policy.queued_commands);
@@ -251,7 +272,8 @@ impl Machine {
     /// A command is under way: the next has to wait (P9).
     pub(super) fn busy(&self) -> bool {
         let connecting = self.phase == Phase::Connecting;
-        connecting || !self.pending.is_empty() || !self.grant.is_settled()
+        let shaking = [Side::Downstream, Side::Upstream].map(|side| self.secure.shakes_hands(side));
+        connecting || shaking.contains(&true) || !self.pending.is_empty() || !self.grant.is_settled()
     }
 
     /// Ends the session. A transfer that still runs is stopped first, so that its record is whole.
@@ -304,6 +326,7 @@ impl Machine {
                 }
                 Item::Line(line) => {
                     self.fresh = false;
+                    self.last_line[0] = bytes.is_empty();
                     let at_once = (!self.busy() && self.queue.is_empty())
                         || self.jumps_queue(line, self.queue.is_empty());
                     if at_once {
@@ -329,7 +352,10 @@ impl Machine {
     fn run_queue(&mut self, now: Instant) {
         while !self.busy() && !self.over() {
             match self.queue.pop() {
-                Some(Queued::Line(line)) => self.command(&line, now),
+                Some(Queued::Line(line)) => {
+                    self.last_line[0] = self.queue.is_empty() && self.lines[0].is_empty();
+                    self.command(&line, now);
+                }
                 Some(Queued::TooLong) => self.bad_command(canned::LINE_TOO_LONG, now),
                 None => break,
             }
@@ -370,15 +396,34 @@ impl Machine {
 
     fn connected(&mut self, link: Link, now: Instant) {
         self.phase = Phase::Open(link);
+        if self.policy.tls.server == ServerTls::Implicit {
+            self.start_tls(Side::Upstream);
+        } else {
+            self.expect_greeting(now);
+        }
+    }
+
+    pub(super) fn expect_greeting(&mut self, now: Instant) {
         let wait = now + self.policy.timeouts.reply;
         self.pending.push_back(Pending::new(Kind::Greeting, wait));
+    }
+
+    /// The client after AUTH is one of whom nothing is known yet (P110).
+    pub(super) fn client_is_new(&mut self) {
+        self.release();
+        self.fresh = true;
+        self.epsv_all = false;
+        self.login.user.clear();
     }
 
     fn server_bytes(&mut self, mut bytes: &[u8], now: Instant) {
         let mut lines = std::mem::replace(&mut self.lines[1], LineBuffer::replies(0));
         while let Some(item) = lines.next(&mut bytes) {
             match item {
-                Item::Line(line) | Item::TooLong(line) => self.reply_line(line, now),
+                Item::Line(line) | Item::TooLong(line) => {
+                    self.last_line[1] = bytes.is_empty();
+                    self.reply_line(line, now);
+                }
                 Item::Telnet(_) => {}
             }
             self.run_queue(now);
@@ -399,6 +444,11 @@ impl Machine {
             self.say(Side::Downstream, canned::SERVER_GONE);
             self.end(CloseReason::ServerGone, now);
         }
+    }
+
+    /// See `last_line`.
+    pub(super) fn is_last_line(&self, side: Side) -> bool {
+        self.last_line[side.index() & 1]
     }
 
     pub(super) fn unsolicited(&mut self, now: Instant) {
