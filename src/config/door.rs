@@ -99,6 +99,7 @@ impl Doors<'_> {
             advertise: settings.advertise,
             limits: settings.limits,
             keepalive: settings.keepalive,
+            tls: None,
         };
         Some(Door { config, place, binds, places: settings.places })
     }

@@ -44,6 +44,7 @@ impl Server {
             name: self.name.clone(),
             address: self.address.clone(),
             dial: settings.connect,
+            tls: None,
             retry_epsv: self.retry_epsv,
         }
     }

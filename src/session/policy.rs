@@ -111,6 +111,8 @@ pub struct Timeouts {
     pub grace: Duration,
     /// `T_abor`: for the replies to ABOR before the data connection is reset (P33).
     pub abort: Duration,
+    /// `T_tls`: for the handshake on a control connection.
+    pub tls: Duration,
     /// How long PASV waits for a port when all are leased to this client's address.
     pub lease_wait: Duration,
 }
@@ -216,6 +218,7 @@ impl Default for Timeouts {
             preliminary: Duration::from_secs(60),
             grace: Duration::from_secs(2),
             abort: Duration::from_secs(10),
+            tls: Duration::from_secs(15),
             lease_wait: Duration::from_secs(3),
         }
     }

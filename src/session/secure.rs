@@ -62,6 +62,21 @@ impl Secure {
 }
 
 impl Machine {
+    /// Whether nothing was sent in the clear behind the line being handled (S12, S13).
+    pub(super) fn is_last_line(&self, side: Side) -> bool {
+        let index = side.index() & 1;
+        let queued = side == Side::Downstream && !self.queue.is_empty();
+        !queued && !self.more[index] && self.lines[index].is_empty()
+    }
+
+    /// The client after AUTH is one of whom nothing is known yet (P110, S14).
+    fn client_is_new(&mut self) {
+        self.release();
+        self.fresh = true;
+        self.epsv_all = false;
+        self.login.user.clear();
+    }
+
     pub(super) fn start_tls(&mut self, side: Side) {
         self.secure.set(side, Layer::Handshake);
         self.act(Action::StartTls(side));
@@ -109,7 +124,13 @@ impl Machine {
     pub(super) fn needs_tls(&self, verb: Verb) -> bool {
         let harmless = matches!(
             verb,
-            Verb::Feat | Verb::Quit | Verb::Noop | Verb::Help | Verb::Syst | Verb::Host | Verb::Clnt
+            Verb::Feat
+                | Verb::Quit
+                | Verb::Noop
+                | Verb::Help
+                | Verb::Syst
+                | Verb::Host
+                | Verb::Clnt
         );
         self.policy.tls.client == ClientTls::Required
             && !self.secure.is_tls(Side::Downstream)
@@ -140,7 +161,8 @@ impl Machine {
 
     fn auth(&mut self, mechanism: &[u8], last: bool, now: Instant) {
         let old = [&b"SSL"[..], b"TLS-P"].iter().any(|m| mechanism.eq_ignore_ascii_case(m));
-        let known = old || [&b"TLS"[..], b"TLS-C"].iter().any(|m| mechanism.eq_ignore_ascii_case(m));
+        let known =
+            old || [&b"TLS"[..], b"TLS-C"].iter().any(|m| mechanism.eq_ignore_ascii_case(m));
         if self.secure.is_tls(Side::Downstream) || !self.login.user.is_empty() {
             self.answer(canned::AUTH_TOO_LATE);
         } else if !known {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::tls::ClientTlsOptions;
+
 /// A server behind the gateway.
 #[derive(Debug, Clone)]
 pub(crate) struct UpstreamOptions {
@@ -12,6 +14,8 @@ pub(crate) struct UpstreamOptions {
     pub(crate) address: HostPort,
     /// `T_dial` of its control connection.
     pub(crate) dial: Duration,
+    /// What is asked of its certificate, where it is protected at all.
+    pub(crate) tls: Option<ClientTlsOptions>,
     /// How long a refused EPSV is remembered (P73).
     pub(crate) retry_epsv: Duration,
 }

@@ -10,6 +10,7 @@ fn options(host: &str, port: u16) -> UpstreamOptions {
         name: "main".into(),
         address: HostPort { host: host.into(), port },
         dial: PATIENCE,
+        tls: None,
         retry_epsv: Duration::from_secs(600),
     }
 }
