@@ -22,18 +22,18 @@ use crate::net::socket;
 use crate::net::stream::Stream;
 
 /// Longer than any handshake here takes; only a hang meets it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An issuer of certificates and a folder to put them.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
-    pub(super) dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let dir = tempfile::tempdir().unwrap();
@@ -45,12 +45,12 @@ impl Authority {
         Self { issuer, dir }
     }
 
-    pub(super) fn ca_file(&self) -> std::path::PathBuf {
+    pub(crate) fn ca_file(&self) -> std::path::PathBuf {
         self.dir.path().join("ca.pem")
     }
 
     /// A certificate good for these names until `ends`, in files called `file`.
-    pub(super) fn issue_until(
+    pub(crate) fn issue_until(
         &self,
         file: &str,
         names: &[&str],
@@ -71,37 +71,37 @@ impl Authority {
         files
     }
 
-    pub(super) fn issue(&self, file: &str, names: &[&str]) -> CertificateFiles {
+    pub(crate) fn issue(&self, file: &str, names: &[&str]) -> CertificateFiles {
         self.issue_until(file, names, SystemTime::now() + 100 * DAY)
     }
 
-    pub(super) fn files(&self, file: &str) -> CertificateFiles {
+    pub(crate) fn files(&self, file: &str) -> CertificateFiles {
         let path = |end: &str| self.dir.path().join(format!("{file}.{end}"));
         CertificateFiles { chain: path("pem"), key: path("key") }
     }
 
-    pub(super) fn roots(&self) -> RootCertStore {
+    pub(crate) fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
         roots
     }
 
     /// Options with one certificate, for `localhost` and `ftp.test`.
-    pub(super) fn options(&self) -> ServerTlsOptions {
+    pub(crate) fn options(&self) -> ServerTlsOptions {
         server_options(vec![self.issue("server", &["localhost", "ftp.test"])])
     }
 
-    pub(super) fn server(&self) -> Arc<TlsServer> {
+    pub(crate) fn server(&self) -> Arc<TlsServer> {
         TlsServer::load(&self.options()).unwrap()
     }
 
     /// Like [`Authority::client_with`], with a store of its own.
-    pub(super) fn client(&self, version: TlsVersion) -> Peer {
+    pub(crate) fn client(&self, version: TlsVersion) -> Peer {
         self.client_with(version, Resumption::in_memory_sessions(8))
     }
 
     /// A client that speaks one version and trusts this issuer.
-    pub(super) fn client_with(&self, version: TlsVersion, resumption: Resumption) -> Peer {
+    pub(crate) fn client_with(&self, version: TlsVersion, resumption: Resumption) -> Peer {
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[version.supported()])
             .unwrap()
@@ -112,7 +112,7 @@ impl Authority {
     }
 }
 
-pub(super) fn server_options(certificates: Vec<CertificateFiles>) -> ServerTlsOptions {
+pub(crate) fn server_options(certificates: Vec<CertificateFiles>) -> ServerTlsOptions {
     ServerTlsOptions {
         certificates,
         client_ca: None,
@@ -124,27 +124,27 @@ pub(super) fn server_options(certificates: Vec<CertificateFiles>) -> ServerTlsOp
 
 /// A client that is not ours.
 #[derive(Clone)]
-pub(super) struct Peer {
-    pub(super) config: ClientConfig,
-    pub(super) name: ServerName<'static>,
+pub(crate) struct Peer {
+    pub(crate) config: ClientConfig,
+    pub(crate) name: ServerName<'static>,
 }
 
 /// What a client saw of a connection that came up.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) resumed: bool,
-    pub(super) tickets: u32,
-    pub(super) leaf: [u8; 32],
+pub(crate) struct Seen {
+    pub(crate) resumed: bool,
+    pub(crate) tickets: u32,
+    pub(crate) leaf: [u8; 32],
 }
 
 impl Peer {
-    pub(super) fn named(&self, name: &str) -> Self {
+    pub(crate) fn named(&self, name: &str) -> Self {
         Self { name: ServerName::try_from(name.to_owned()).unwrap(), ..self.clone() }
     }
 
     /// Shakes hands with a server of this configuration, then reads what it has to say, tickets
     /// and all.
-    pub(super) async fn visit(
+    pub(crate) async fn visit(
         &self,
         config: Arc<ServerConfig>,
     ) -> Result<(TlsInfo, Seen), HandshakeError> {
@@ -160,7 +160,7 @@ impl Peer {
     }
 
     /// The client's part of [`Peer::visit`].
-    pub(super) async fn call(&self, near: TcpStream) -> std::io::Result<Seen> {
+    pub(crate) async fn call(&self, near: TcpStream) -> std::io::Result<Seen> {
         let connector = TlsConnector::from(Arc::new(self.config.clone()));
         let mut stream = connector.connect(self.name.clone(), near).await?;
         stream.read_to_end(&mut Vec::new()).await?;
@@ -178,7 +178,7 @@ fn seen(stream: &TlsStream<TcpStream>) -> Seen {
 }
 
 /// Two ends of one connection.
-pub(super) async fn loopback() -> (TcpStream, TcpStream) {
+pub(crate) async fn loopback() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (near, far) = tokio::join!(socket::connect(address, None, PATIENCE), listener.accept());
@@ -186,7 +186,7 @@ pub(super) async fn loopback() -> (TcpStream, TcpStream) {
 }
 
 /// Our client and our server, shaking hands.
-pub(super) async fn ours(
+pub(crate) async fn ours(
     client: &ClientSession,
     server: Arc<ServerConfig>,
 ) -> (Result<(Stream, TlsInfo), HandshakeError>, Result<(Stream, TlsInfo), HandshakeError>) {
@@ -195,13 +195,13 @@ pub(super) async fn ours(
 }
 
 /// What the server says reaches the client, and with it the tickets before it.
-pub(super) async fn settle(client: &mut Stream, server: &mut Stream) {
+pub(crate) async fn settle(client: &mut Stream, server: &mut Stream) {
     server.write_all(b"x").await.unwrap();
     server.flush().await.unwrap();
     let mut byte = [0];
     client.read_exact(&mut byte).await.unwrap();
 }
 
-pub(super) fn text(file: &Path) -> String {
+pub(crate) fn text(file: &Path) -> String {
     std::fs::read_to_string(file).unwrap()
 }
