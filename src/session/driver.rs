@@ -287,7 +287,7 @@ impl Driver {
             Action::StartTls(side) => return self.start_tls(side),
             Action::Connect => {
                 let upstream = self.rooms.upstream.clone();
-                let within = upstream.options().dial;
+                let within = self.rooms.connect;
                 self.connecting = Some(Box::pin(async move { upstream.connect(within).await }));
             }
             Action::Listen { side, expected, advertise } => {
