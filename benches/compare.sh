@@ -11,21 +11,31 @@
 # Every process and every network namespace of the run lives in namespaces of its own that end with
 # it, on every path: nothing of it touches the network of the machine.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# A setting of the machine must not leak into the gateway under test.
+for name in ${!FTPGATE_@}; do unset "$name"; done
 
 case " $* " in *" --help "* | *" -h "*) sed -n '2,13s/^# \?//p' "$0"; exit ;; esac
 [ "$(id -u)" -eq 0 ] || { echo "benches/compare.sh: must be root: it makes network namespaces" >&2; exit 2; }
 
-target() { cargo metadata --format-version 1 --no-deps "$@" | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'; }
+# build FOLDER: its release binaries; says where they are.
+build() {
+    cargo build --release --locked --quiet --manifest-path "$1/Cargo.toml" >&2
+    cargo metadata --format-version 1 --no-deps --manifest-path "$1/Cargo.toml" |
+        sed 's/.*"target_directory":"\([^"]*\)".*/\1\/release/'
+}
 
-cargo build --release --locked --quiet --manifest-path benches/load/Cargo.toml
+load=$(build "$root/benches/load")/load
 case " $* " in
     *" --gateway"* | *" --list "*) ;;
     *)
         echo "building ftpgate with its release profile; --gateway PATH takes a binary that is there" >&2
-        cargo build --release --locked --quiet
-        set -- --gateway "$(target)/release/ftpgate" "$@"
+        set -- --gateway "$(build "$root")/ftpgate" "$@"
         ;;
 esac
-exec unshare --net --mount --pid --fork --kill-child --mount-proc \
-    python3 benches/rig/main.py --load "$(target --manifest-path benches/load/Cargo.toml)/release/load" "$@"
+# Whoever ends this script, and however, ends the whole run.
+trap 'exit 130' INT
+trap 'exit 143' TERM
+setpriv --pdeathsig KILL unshare --net --mount --pid --fork --kill-child --mount-proc \
+    python3 "$root/benches/rig/main.py" --load "$load" "$@" &
+wait $!

@@ -58,7 +58,7 @@ class Vsftpd:
         first, last = ports(edge).split("-")
         lines = [
             "listen=YES", "listen_address=" + SERVER, "listen_port=%d" % PORT, "background=NO",
-            "anonymous_enable=YES", "no_anon_password=YES", "local_enable=NO", "write_enable=YES",
+            "anonymous_enable=YES", "local_enable=NO", "write_enable=YES",
             "anon_upload_enable=YES", "anon_other_write_enable=YES", "anon_umask=022",
             "anon_root=%s/root" % self.folder, "ftp_username=" + self.account.pw_name,
             "secure_chroot_dir=%s/empty" % self.folder, "seccomp_sandbox=NO", "isolate_network=NO",
