@@ -14,6 +14,9 @@
 //! ! done delivered                    something happened
 //! ```
 //!
+//! `! session`, `! passive` and `! retr` stand for what most scenes begin with: greeting and login;
+//! PASV up to the 227; RETR up to the 150.
+//!
 //! `\r`, `\n`, `\0` and `\xNN` may be written in lines; `C>>` and `S>>` send bytes without adding
 //! CRLF. Every action has to be expected, in order, and nothing may be left over.
 
@@ -56,6 +59,39 @@ fn every_transcript_plays_as_written() {
     assert!(failures.is_empty(), "\n{failures}");
     assert!(played >= 60, "only {played} scenes were found");
 }
+
+const LOGIN: &[&str] = &[
+    "S> 220 ready",
+    "<C 220 ready",
+    "C> USER ann",
+    "<S USER ann",
+    "S> 331 password",
+    "<C 331 password",
+    "C> PASS secret",
+    "<S PASS secret",
+    "S> 230 welcome",
+    "<C 230 welcome",
+    "= logged-in",
+];
+
+const PASSIVE: &[&str] = &[
+    "C> PASV",
+    "<S PASV",
+    "S> 227 (10,0,0,2,4,1)",
+    "= listen client 198.51.100.10 advertise",
+    "! listening client 203.0.113.1:10100",
+    "= open accept 10.0.0.2:1025",
+    "<C 227 Entering Passive Mode (203,0,113,1,39,116)",
+];
+
+const RETR: &[&str] = &[
+    "C> RETR f",
+    "<S RETR f",
+    "= stage requested down",
+    "S> 150 ok",
+    "<C 150 ok",
+    "= stage started",
+];
 
 struct Player {
     machine: Machine,
@@ -164,6 +200,8 @@ impl Player {
             ["connected", "no-epsv"] => self.connected("10.0.0.2:21", "10.0.0.1:33000", false),
             ["session"] => return self.session("connected"),
             ["session", how] => return self.session(&format!("connected {how}")),
+            ["passive"] => return self.steps(PASSIVE),
+            ["retr"] => return self.steps(RETR),
             ["connect-failed"] => self.input(Event::ConnectFailed),
             ["eof", who] => self.input(Event::Eof(side(who))),
             ["drain"] => self.input(Event::Drain),
@@ -195,22 +233,11 @@ impl Player {
     fn session(&mut self, connected: &str) -> Result<(), String> {
         self.expect("= connect")?;
         self.happen(connected)?;
-        for line in [
-            "S> 220 ready",
-            "<C 220 ready",
-            "C> USER ann",
-            "<S USER ann",
-            "S> 331 password",
-            "<C 331 password",
-            "C> PASS secret",
-            "<S PASS secret",
-            "S> 230 welcome",
-            "<C 230 welcome",
-            "= logged-in",
-        ] {
-            self.step(line)?;
-        }
-        Ok(())
+        self.steps(LOGIN)
+    }
+
+    fn steps(&mut self, lines: &[&str]) -> Result<(), String> {
+        lines.iter().try_for_each(|line| self.step(line))
     }
 
     /// Lets time pass; the deadlines on the way are met in order, one after another.
@@ -337,6 +364,7 @@ fn set(policy: &mut Policy, assignment: &str) {
         "command_line" => policy.command_line = value.parse().unwrap(),
         "queued_commands" => policy.queued_commands = value.parse().unwrap(),
         "own" => policy.own = vec![value.parse().unwrap()],
+        "reply_line" => policy.reply_line = value.parse().unwrap(),
         "upstream_ports" => {
             let (first, last) = value.split_once('-').unwrap();
             policy.upstream_ports = first.parse().unwrap()..=last.parse().unwrap();

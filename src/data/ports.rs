@@ -195,11 +195,13 @@ impl PortPool {
             let bound = socket::listen_data(SocketAddr::new(address, place.port));
             match bound.and_then(TcpListener::from_std) {
                 Ok(socket) => return Ok(self.open(Listener { socket, place }, expected)),
-                Err(e) if e.kind() == io::ErrorKind::AddrInUse => taken.push(place),
+                Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
+                    self.passed_over.fetch_add(1, Ordering::Relaxed);
+                    taken.push(place);
+                }
                 Err(e) => return Err(LeaseError::Local(e)),
             }
         }
-        self.passed_over.fetch_add(taken.len() as u64, Ordering::Relaxed);
         self.share(address, expected).ok_or(LeaseError::Exhausted)
     }
 

@@ -65,8 +65,10 @@ impl Relay<'_> {
                 break outcome;
             }
         };
-        if outcome == Outcome::Delivered || verdict.stopped_early {
-            [client, server].into_iter().for_each(socket::close_plainly);
+        for (side, stream) in [(Side::Downstream, client), (Side::Upstream, server)] {
+            if verdict.ends_plainly(side, outcome) {
+                socket::close_plainly(stream);
+            }
         }
         report(outcome);
         if let (Outcome::Delivered, Some(_place)) = (outcome, Lingering::enter()) {
@@ -101,29 +103,22 @@ impl Drop for Lingering {
 
 /// Decides when a relay is over.
 struct Verdict<'a> {
-    direction: Direction,
+    progress: Progress,
     meter: &'a Meter,
     options: &'a DataOptions,
-    started: bool,
     finished: Option<Instant>,
     /// When the first direction ended.
     half: Option<Instant>,
-    stopped_early: bool,
 }
 
 impl<'a> Verdict<'a> {
     fn new(progress: Progress, meter: &'a Meter, options: &'a DataOptions) -> Self {
-        let mut verdict = Self {
-            direction: Direction::Either,
-            meter,
-            options,
-            started: false,
-            finished: None,
-            half: None,
-            stopped_early: false,
-        };
-        verdict.advance(progress);
-        verdict
+        let finished = progress.has_finished().then(Instant::now);
+        Self { progress, meter, options, finished, half: None }
+    }
+
+    fn direction(&self) -> Direction {
+        self.progress.direction().unwrap_or(Direction::Either)
     }
 
     /// A direction ended well, or a side broke (P49, P50).
@@ -133,7 +128,7 @@ impl<'a> Verdict<'a> {
         }
         self.half.get_or_insert_with(Instant::now);
         let (down, up) = (Side::Downstream, Side::Upstream);
-        let delivered = match self.direction {
+        let delivered = match self.direction() {
             Direction::Download => self.meter.has_ended(down),
             Direction::Upload => self.meter.has_ended(up),
             Direction::Either => self.meter.has_ended(down) && self.meter.has_ended(up),
@@ -143,16 +138,22 @@ impl<'a> Verdict<'a> {
 
     /// The dialogue went on.
     fn advance(&mut self, progress: Progress) -> Option<Outcome> {
-        self.started |= progress.has_started();
-        self.direction = progress.direction().unwrap_or(self.direction);
+        self.progress = progress;
         if progress.has_finished() {
             self.finished.get_or_insert_with(Instant::now);
         }
-        if progress.has_failed() {
-            self.stopped_early = !self.started;
-            return Some(Outcome::Stopped);
+        progress.has_failed().then_some(Outcome::Stopped)
+    }
+
+    /// Whether the leg of `side` is to be closed without a reset.
+    fn ends_plainly(&self, side: Side, outcome: Outcome) -> bool {
+        let untouched =
+            [Side::Downstream, Side::Upstream].map(|side| self.meter.bytes(side)) == [0; 2];
+        match outcome {
+            Outcome::Delivered => true,
+            Outcome::Stopped => untouched && self.progress.ends_plainly(side),
+            _ => false,
         }
-        None
     }
 
     /// When to look again whether anything moves. Not moved by every read: whoever wakes at it
@@ -169,7 +170,7 @@ impl<'a> Verdict<'a> {
     /// When a transfer of unknown direction is taken as complete although one half is open.
     fn closing(&self) -> Option<Instant> {
         let (half, finished) = self.half.zip(self.finished)?;
-        (self.direction == Direction::Either).then(|| half.max(finished) + self.options.close)
+        (self.direction() == Direction::Either).then(|| half.max(finished) + self.options.close)
     }
 
     fn overdue(&self) -> Option<Outcome> {
@@ -182,10 +183,13 @@ impl<'a> Verdict<'a> {
 
     /// Whom we wait for: who does not take what we have, or else who has the data.
     fn silent(&self) -> Side {
-        let (source, sink) = match self.direction {
+        let (source, sink) = match self.direction() {
             Direction::Download | Direction::Either => (Side::Upstream, Side::Downstream),
             Direction::Upload => (Side::Downstream, Side::Upstream),
         };
         [sink, source].into_iter().find(|s| self.meter.is_blocked(*s)).unwrap_or(source)
     }
 }
+
+#[cfg(test)]
+mod tests;

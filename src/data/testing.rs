@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
@@ -18,13 +18,16 @@ use crate::session::event::{Direction, Stage, TransferReport};
 
 /// Long enough never to matter.
 pub(super) const LONG: Duration = Duration::from_secs(60);
+/// Short, for waits that are to pass.
+pub(super) const SHORT: Duration = Duration::from_millis(50);
 
 /// An address nobody else listens on, and `count` ports of it that are free.
 pub(super) fn free_range(count: u16) -> (IpAddr, PortRange) {
     loop {
         let [a, b, c] = rand::random::<[u8; 3]>();
         let address = IpAddr::V4(Ipv4Addr::new(127, a | 2, b, c.clamp(1, 254)));
-        let first = rand::random_range(20_000..=u16::MAX - count);
+        // Below what the kernel gives to sockets that ask for any port, perhaps on all addresses.
+        let first = rand::random_range(15_000..32_000 - count);
         let range = PortRange { first, last: first + (count - 1) };
         let free = |port| socket::listen_data(SocketAddr::new(address, port)).is_ok();
         if (range.first..=range.last).all(free) {
@@ -80,6 +83,8 @@ pub(super) struct Joined {
     pub(super) client: TcpStream,
     pub(super) server: TcpStream,
     pub(super) transfer: Transfer,
+    /// Our end of both legs: nobody else uses this address.
+    pub(super) gateway: IpAddr,
 }
 
 /// Both passive, both legs up, the 1yz seen.
@@ -87,14 +92,15 @@ pub(super) async fn joined(options: DataOptions, throttle: Throttle, way: Direct
     let (pool, local) = one_port();
     let lease = pool.lease(local, peer(1)).unwrap();
     let to = lease.listened();
-    let (listener, upstream) = listener().await;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let upstream = LegSource::Connect { to: listener.local_addr().unwrap(), from: Some(local) };
     let downstream = LegSource::Accept(lease);
     let transfer = Transfer::start(downstream, upstream, Arc::new(options), throttle);
     let client = connect(to, peer(1)).await;
     transfer.advance(Stage::Requested(way));
     let (server, _) = listener.accept().await.unwrap();
     transfer.advance(Stage::Started(way));
-    Joined { client, server, transfer }
+    Joined { client, server, transfer, gateway: local }
 }
 
 /// Reads to the end, which must be a clean one.
@@ -113,4 +119,12 @@ pub(super) async fn read_reset(stream: &mut TcpStream) {
 /// Closes with a reset.
 pub(super) fn reset(stream: TcpStream) {
     stream.set_zero_linger().unwrap();
+}
+
+/// Noise with a period that is prime, so that no block of any buffer is like another.
+pub(super) fn noise(len: usize) -> Vec<u8> {
+    static PERIOD: LazyLock<Vec<u8>> = LazyLock::new(|| rand::random_iter().take(65_521).collect());
+    let mut bytes = PERIOD.repeat(len / PERIOD.len() + 1);
+    bytes.truncate(len);
+    bytes
 }

@@ -17,36 +17,56 @@ use super::throttle::Throttle;
 use crate::net::socket;
 use crate::session::event::{Direction, Outcome, Side, Stage, TransferReport};
 
-/// How far the dialogue has come, as the task sees it.
-#[derive(Debug, Clone, Copy)]
+/// How far the dialogue has come, as the task sees it: what was once true is not forgotten, however
+/// fast the stages follow each other.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Progress {
-    stage: Stage,
-    /// A 1yz or a final 2yz was seen, whatever came after it.
+    direction: Option<Direction>,
     started: bool,
+    finished: bool,
+    failed: bool,
 }
 
 impl Progress {
-    /// Which way the data flow, once the transfer command is out.
-    pub(super) fn direction(self) -> Option<Direction> {
-        match self.stage {
-            Stage::Requested(d) | Stage::Started(d) | Stage::Finished(d) => Some(d),
-            Stage::Granted | Stage::Failed => None,
+    fn advance(&mut self, stage: Stage) {
+        match stage {
+            Stage::Granted => {}
+            Stage::Requested(direction) => self.direction = Some(direction),
+            Stage::Started(direction) => {
+                (self.direction, self.started) = (Some(direction), true);
+            }
+            Stage::Finished(direction) => {
+                (self.direction, self.started, self.finished) = (Some(direction), true, true);
+            }
+            Stage::Failed => self.failed = true,
         }
     }
 
-    /// The server has begun: from now on a break is a reset.
+    /// Which way the data flow, once the transfer command is out.
+    pub(super) fn direction(self) -> Option<Direction> {
+        self.direction
+    }
+
+    /// The server has begun, by its 1yz or its final 2yz.
     pub(super) fn has_started(self) -> bool {
         self.started
     }
 
     /// The server said that it is done, with success.
     pub(super) fn has_finished(self) -> bool {
-        matches!(self.stage, Stage::Finished(_))
+        self.finished
     }
 
     /// There is nothing more to transfer.
     pub(super) fn has_failed(self) -> bool {
-        self.stage == Stage::Failed
+        self.failed
+    }
+
+    /// Whether a leg of `side` that moved nothing may end plainly although nothing was delivered.
+    /// The server must never take an upload that did not happen for an empty file (P50).
+    pub(super) fn ends_plainly(self, side: Side) -> bool {
+        let upload = side == Side::Upstream && self.direction == Some(Direction::Upload);
+        !self.started && !upload
     }
 }
 
@@ -67,8 +87,7 @@ impl Transfer {
         options: Arc<DataOptions>,
         throttle: Throttle,
     ) -> Self {
-        let (progress, watched) =
-            watch::channel(Progress { stage: Stage::Granted, started: false });
+        let (progress, watched) = watch::channel(Progress::default());
         let (reporter, report) = oneshot::channel();
         let task = tokio::spawn(run(downstream, upstream, options, throttle, watched, reporter));
         Self { progress, report: Some(report), task }
@@ -76,10 +95,7 @@ impl Transfer {
 
     /// Tells the task how far the dialogue has come.
     pub(crate) fn advance(&self, stage: Stage) {
-        self.progress.send_modify(|progress| {
-            progress.stage = stage;
-            progress.started |= matches!(stage, Stage::Started(_) | Stage::Finished(_));
-        });
+        self.progress.send_modify(|progress| progress.advance(stage));
     }
 
     /// The report, once; pending for ever after that.
@@ -123,8 +139,11 @@ async fn run(
     let (client, server) = match (opened, client, server) {
         (Ok(()), Some(client), Some(server)) => (client, server),
         (_, client, server) => {
-            if report.outcome == Outcome::NoData || !progress.borrow().has_started() {
-                client.iter().chain(&server).for_each(|leg| socket::close_plainly(&leg.stream));
+            let progress = *progress.borrow();
+            for (side, leg) in [(Side::Downstream, client), (Side::Upstream, server)] {
+                if report.outcome == Outcome::NoData || progress.ends_plainly(side) {
+                    leg.iter().for_each(|leg| socket::close_plainly(&leg.stream));
+                }
             }
             // Nobody listens any more if the session is over.
             let _ = reporter.send(report);

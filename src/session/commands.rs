@@ -32,12 +32,14 @@ impl Machine {
             }
             Err(CommandError::BadArgument) => {
                 // A mangled PORT leaves nothing agreed on, as any other bad PORT (P74).
-                self.release();
+                if matches!(Verb::of(first_word(line)), Verb::Port | Verb::Eprt) {
+                    self.release();
+                }
                 return self.bad_command(canned::BAD_ARGUMENT, now);
             }
         };
         if self.is_denied(&command) {
-            return self.say(Side::Downstream, canned::DENIED);
+            return self.answer(canned::DENIED);
         }
         if self.phase == Phase::Lazy {
             self.command_without_server(&command, line, now);
@@ -84,7 +86,7 @@ impl Machine {
             Verb::Opts if feat::filtered(first_word(command.arg)) => {
                 self.say(Side::Downstream, canned::OPTS_UNKNOWN);
             }
-            Verb::Mode if matches!(command.arg, b"B" | b"b" | b"C" | b"c") => {
+            Verb::Mode if is_block_or_compressed(command.arg) => {
                 self.say(Side::Downstream, canned::MODE_NOT_SUPPORTED);
             }
             Verb::Type => {
@@ -95,6 +97,9 @@ impl Machine {
             Verb::Quit => self.forward(command, Kind::Quit, now),
             Verb::Abor => self.abor(now),
             Verb::Stat if self.in_transfer() => self.forward(command, Kind::Stat, now),
+            _ if listed(&self.policy.transfer_verbs, command.name) => {
+                self.transfer(command, Direction::Either, now);
+            }
             Verb::Other => self.unknown_verb(command, now),
             _ => self.forward(command, Kind::Plain, now),
         }
@@ -106,13 +111,12 @@ impl Machine {
         let slow = command.verb.is_slow() || listed(&self.policy.slow_verbs, command.name);
         let wait = if slow { timeouts.reply_long } else { timeouts.reply };
         self.say(Side::Upstream, command.to_line());
-        self.pending.push_back(Pending::new(kind, now + wait));
+        // Behind a transfer it has to wait for that: many servers read nothing meanwhile.
+        let deadline = if self.pending.is_empty() { within(now, wait) } else { None };
+        self.pending.push_back(Pending { kind, deadline, answered: false });
     }
 
     fn unknown_verb(&mut self, command: &Command<'_>, now: Instant) {
-        if listed(&self.policy.transfer_verbs, command.name) {
-            return self.transfer(command, Direction::Either, now);
-        }
         if self.policy.unknown_verbs == UnknownVerbs::Refuse {
             return self.bad_command(canned::BAD_COMMAND, now);
         }
@@ -235,43 +239,52 @@ impl Machine {
 
     // --- during a transfer ---
 
-    /// ABOR, and STAT without argument, overtake a running transfer (P33, RFC 959 §4.1.3). QUIT
-    /// waits: the transfer is to end first (P35).
+    /// ABOR, and STAT without argument, overtake a running transfer (P33, RFC 959 §4.1.3); STAT
+    /// once it has begun, for before that the reply to either might be the same. QUIT waits: the
+    /// transfer is to end first (P35).
     pub(super) fn jumps_queue(&self, line: &[u8], queue_is_empty: bool) -> bool {
-        if !self.in_transfer() {
+        if !self.in_transfer() || self.server_gone {
             return false;
         }
         let Ok(command) = Command::parse(line, false) else { return false };
         let under_way = |abor: bool| {
             self.pending.iter().any(|p| match p.kind {
-                Kind::Abor => abor,
+                Kind::Abor { .. } => abor,
                 Kind::Stat => !abor,
                 _ => false,
             })
         };
         match command.verb {
             Verb::Abor => !under_way(true),
-            Verb::Stat => command.arg.is_empty() && queue_is_empty && !under_way(false),
+            Verb::Stat => {
+                let begun = self.grant.has_started();
+                begun && command.arg.is_empty() && queue_is_empty && !under_way(false)
+            }
             _ => false,
         }
     }
 
     fn abor(&mut self, now: Instant) {
-        let urgent = self.policy.abor == AborStyle::Urgent && self.in_transfer();
+        let in_transfer = self.in_transfer();
+        let urgent = self.policy.abor == AborStyle::Urgent && in_transfer;
         if urgent {
             let bytes = TELNET_SYNCH.to_vec();
             self.act(Action::Send { to: Side::Upstream, bytes, urgent });
         }
         self.say(Side::Upstream, &b"ABOR\r\n"[..]);
         let timeouts = &self.policy.timeouts;
-        let wait = if self.in_transfer() { timeouts.abort } else { timeouts.reply };
-        let deadline = within(now, wait);
-        self.pending.push_back(Pending { kind: Kind::Abor, deadline, answered: false });
+        let wait = if in_transfer { timeouts.abort } else { timeouts.reply };
+        self.pending.push_back(Pending::new(Kind::Abor { in_transfer }, now + wait));
     }
 }
 
 const fn own_family(v6: bool) -> &'static [u8] {
     if v6 { canned::USE_FAMILY_2 } else { canned::USE_FAMILY_1 }
+}
+
+/// MODE B and MODE C, as leniently as servers read them (P52).
+fn is_block_or_compressed(arg: &[u8]) -> bool {
+    matches!(arg.trim_ascii_start(), [b'B' | b'b' | b'C' | b'c', ..])
 }
 
 fn first_word(arg: &[u8]) -> &[u8] {

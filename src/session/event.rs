@@ -98,8 +98,6 @@ pub enum Fault {
     Reset,
     /// Nothing moved for `T_stall` (or `T_drain` once the final reply was in).
     Stalled,
-    /// The other side's connection ended first, with bytes of this side not delivered.
-    Undelivered,
     /// The kernel refused us a socket, a descriptor or an address.
     Local,
 }
@@ -112,7 +110,6 @@ impl Fault {
             Self::NotOpened => "not-opened",
             Self::Reset => "reset",
             Self::Stalled => "stalled",
-            Self::Undelivered => "undelivered",
             Self::Local => "local",
         }
     }

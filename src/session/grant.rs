@@ -39,6 +39,11 @@ impl Grant {
         matches!(self, Self::Running(running) if running.is_moving())
     }
 
+    /// Whether a transfer runs of which the server has said that it began.
+    pub(super) fn has_started(&self) -> bool {
+        matches!(self, Self::Running(running) if running.has_started())
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Asking(asking) => asking.deadline(),

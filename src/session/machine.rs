@@ -13,6 +13,7 @@ use super::event::{Action, CloseReason, Event, Side, Stage};
 use super::grant::Grant;
 use super::pending::{Kind, Pending};
 use super::policy::Policy;
+use super::queue::{Queue, Queued};
 use crate::ftp::addr::canonical;
 use crate::ftp::canned;
 use crate::ftp::command::{foreign_protocol, foreign_start};
@@ -46,12 +47,19 @@ pub struct Machine {
     pub(super) parser: ReplyParser,
     pub(super) unsolicited: u32,
     pub(super) bad_commands: u32,
+    /// The server may still answer an ABOR that was given up (P23).
+    pub(super) late_abor: bool,
+    /// A reply of the server is being passed: ours wait in `deferred` until it is whole.
+    pub(super) mid_reply: bool,
+    pub(super) deferred: Vec<u8>,
     lines: [LineBuffer; 2],
-    queue: VecDeque<Queued>,
+    queue: Queue,
     actions: VecDeque<Action>,
     /// No whole line of the client was read yet (S9).
     fresh: bool,
     client_gone: bool,
+    /// It went while the data it had confirmed was still on its way to the client.
+    pub(super) server_gone: bool,
     draining: bool,
     opened: Instant,
     pub(super) last_activity: Instant,
@@ -88,12 +96,6 @@ pub(super) struct Login {
     pub(super) failures: u32,
 }
 
-#[derive(Debug)]
-enum Queued {
-    Line(Box<[u8]>),
-    TooLong,
-}
-
 impl Machine {
     /// A session whose client has just connected from `client` to `local`.
     pub fn new(policy: Arc<Policy>, client: SocketAddr, local: SocketAddr, now: Instant) -> Self {
@@ -114,11 +116,15 @@ impl Machine {
             parser: ReplyParser::default(),
             unsolicited: 0,
             bad_commands: 0,
+            late_abor: false,
+            mid_reply: false,
+            deferred: Vec::new(),
             lines,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             actions: VecDeque::new(),
             fresh: true,
             client_gone: false,
+            server_gone: false,
             draining: false,
             opened: now,
             last_activity: now,
@@ -147,9 +153,7 @@ impl Machine {
             Event::Connected { peer, local, epsv } => {
                 let peer = SocketAddr::new(canonical(peer.ip()), peer.port());
                 let local = SocketAddr::new(canonical(local.ip()), local.port());
-                self.phase = Phase::Open(Link { peer, local, epsv });
-                let wait = now + self.policy.timeouts.reply;
-                self.pending.push_back(Pending::new(Kind::Greeting, wait));
+                self.connected(Link { peer, local, epsv }, now);
             }
             Event::ConnectFailed => {
                 self.say(Side::Downstream, canned::SERVER_UNREACHABLE);
@@ -167,13 +171,15 @@ impl Machine {
         self.actions.pop_front()
     }
 
-    /// Whether more bytes of that side are wanted now: `false` bounds the queue (P8).
+    /// Whether more bytes of that side are wanted now: `false` bounds the queue (P8). Bytes that
+    /// come all the same are kept.
     pub fn wants_input(&self, side: Side) -> bool {
         match side {
             Side::Downstream => {
-                !self.over() && !self.client_gone && self.queue.len() < self.policy.queued_commands
+                let room = self.queue.wants_more(self.policy.queued_commands);
+                !self.over() && !self.client_gone && room
             }
-            Side::Upstream => !self.over(),
+            Side::Upstream => !self.over() && !self.server_gone,
         }
     }
 
@@ -211,13 +217,23 @@ impl Machine {
         self.act(Action::Send { to, bytes: bytes.into(), urgent: false });
     }
 
+    /// A reply of our own, never in the middle of one of the server's: the client would take it
+    /// for a part of that (P14).
+    pub(super) fn answer(&mut self, reply: impl Into<Vec<u8>>) {
+        if self.mid_reply {
+            self.deferred.extend(reply.into());
+        } else {
+            self.say(Side::Downstream, reply);
+        }
+    }
+
     pub(super) fn advance(&mut self, stage: Stage) {
         self.act(Action::Advance(stage));
     }
 
     /// Puts a line back that found no server yet.
     pub(super) fn requeue(&mut self, line: &[u8]) {
-        self.queue.push_front(Queued::Line(line.into()));
+        self.queue.put_back(line);
     }
 
     pub(super) fn connect(&mut self) {
@@ -243,9 +259,9 @@ impl Machine {
         if self.over() {
             return;
         }
-        self.queue.clear();
+        self.queue = Queue::default();
         if self.grant.is_moving() {
-            self.advance(Stage::Failed);
+            self.stop_transfer();
             let until = now + self.policy.timeouts.grace;
             self.phase = Phase::Ending { reason, until };
         } else {
@@ -273,8 +289,14 @@ impl Machine {
         if self.fresh && foreign_start(bytes) {
             return self.end(CloseReason::WrongProtocol, now);
         }
+        if self.queue.keeps_bytes() {
+            return self.queue.keep(bytes);
+        }
+        let limit = self.policy.queued_commands;
         let mut lines = std::mem::replace(&mut self.lines[0], LineBuffer::replies(0));
-        while let Some(item) = lines.next(&mut bytes) {
+        while self.queue.has_room(limit)
+            && let Some(item) = lines.next(&mut bytes)
+        {
             match item {
                 Item::Telnet(answer) => self.say(Side::Downstream, answer),
                 Item::Line(line) if self.fresh && foreign_protocol(line) => {
@@ -287,26 +309,42 @@ impl Machine {
                     if at_once {
                         self.command(line, now);
                     } else {
-                        self.queue.push_back(Queued::Line(line.into()));
+                        self.queue.push(line);
                     }
                 }
-                Item::TooLong(_) => self.queue.push_back(Queued::TooLong),
+                Item::TooLong(_) => self.queue.push_too_long(),
             }
-            self.settle(now);
+            self.run_queue(now);
             if self.over() {
                 break;
             }
         }
         self.lines[0] = lines;
+        if !self.over() {
+            self.queue.keep(bytes);
+        }
     }
 
-    fn settle(&mut self, now: Instant) {
+    /// Gives the waiting lines their turn.
+    fn run_queue(&mut self, now: Instant) {
         while !self.busy() && !self.over() {
-            match self.queue.pop_front() {
+            match self.queue.pop() {
                 Some(Queued::Line(line)) => self.command(&line, now),
                 Some(Queued::TooLong) => self.bad_command(canned::LINE_TOO_LONG, now),
                 None => break,
             }
+        }
+    }
+
+    /// After each event: what waited goes on, and who has nothing more to do leaves.
+    fn settle(&mut self, now: Instant) {
+        if self.server_gone && !self.in_transfer() && !self.over() {
+            self.say(Side::Downstream, canned::SERVER_GONE);
+            return self.end(CloseReason::ServerGone, now);
+        }
+        self.run_queue(now);
+        while let Some(bytes) = self.queue.take_kept() {
+            self.client_bytes(&bytes, now);
         }
         if self.over() || !self.at_rest() {
             return;
@@ -330,6 +368,12 @@ impl Machine {
 
     // --- the server's lines ---
 
+    fn connected(&mut self, link: Link, now: Instant) {
+        self.phase = Phase::Open(link);
+        let wait = now + self.policy.timeouts.reply;
+        self.pending.push_back(Pending::new(Kind::Greeting, wait));
+    }
+
     fn server_bytes(&mut self, mut bytes: &[u8], now: Instant) {
         let mut lines = std::mem::replace(&mut self.lines[1], LineBuffer::replies(0));
         while let Some(item) = lines.next(&mut bytes) {
@@ -337,7 +381,7 @@ impl Machine {
                 Item::Line(line) | Item::TooLong(line) => self.reply_line(line, now),
                 Item::Telnet(_) => {}
             }
-            self.settle(now);
+            self.run_queue(now);
             if self.over() {
                 break;
             }
@@ -345,13 +389,16 @@ impl Machine {
         self.lines[1] = lines;
     }
 
+    /// What the server has confirmed is carried to its end first (P48).
     fn server_eof(&mut self, now: Instant) {
-        let quit = self.pending.iter().any(|p| matches!(p.kind, Kind::Quit));
-        if quit {
+        if self.pending.iter().any(|p| matches!(p.kind, Kind::Quit)) {
             return self.end(CloseReason::Quit, now);
         }
-        self.say(Side::Downstream, canned::SERVER_GONE);
-        self.end(CloseReason::ServerGone, now);
+        self.server_gone = true;
+        if !self.is_draining_data() {
+            self.say(Side::Downstream, canned::SERVER_GONE);
+            self.end(CloseReason::ServerGone, now);
+        }
     }
 
     pub(super) fn unsolicited(&mut self, now: Instant) {

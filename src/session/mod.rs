@@ -28,6 +28,7 @@ mod grant;
 pub mod machine;
 mod pending;
 pub mod policy;
+mod queue;
 mod replies;
 mod transfer;
 

@@ -30,8 +30,8 @@ pub(super) enum Kind {
     Mode,
     /// A command that moves data.
     Transfer,
-    /// ABOR.
-    Abor,
+    /// ABOR, and whether it was said in a transfer, whose reply may be for both (P23).
+    Abor { in_transfer: bool },
     /// STAT in the middle of a transfer.
     Stat,
     /// TYPE, and whether it asks for a binary one.

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::event::{Action, CloseReason, Side, Stage};
+use super::event::{Action, CloseReason, Side};
 use super::machine::{Machine, within};
 use super::pending::Kind;
 use crate::ftp::addr::{HostPort, replace_address, scan_epsv_reply};
@@ -22,17 +22,15 @@ impl Machine {
         let Ok(reply) = self.parser.accept(line) else {
             return self.unsolicited(now);
         };
-        if reply.starts() {
-            if reply.code.get() == 421 {
-                self.owner = None;
-            } else {
-                self.owner = self.owner_of(reply.code);
-            }
-        }
         if reply.code.get() == 421 {
             return self.service_closing(&reply, now);
         }
+        if reply.starts() {
+            self.owner =
+                if self.is_late_abor(reply.code) { None } else { self.owner_of(reply.code) };
+        }
         match self.owner {
+            None if self.late_abor => self.late_abor = !reply.ends(),
             Some(index) => self.owned_line(index, &reply, now),
             None if reply.ends() => self.unsolicited(now),
             None => {}
@@ -48,6 +46,13 @@ impl Machine {
                 if greeting { CloseReason::ServerRefused } else { CloseReason::ServerGone };
             self.end(reason, now);
         }
+    }
+
+    /// Whether this answers an ABOR that was given up (P23): its codes, which nothing else gets
+    /// before the next transfer. Whatever else comes, the server has passed that ABOR over.
+    fn is_late_abor(&mut self, code: ReplyCode) -> bool {
+        self.late_abor &= matches!(code.get(), 225 | 226 | 426);
+        self.late_abor
     }
 
     /// The command a reply with this code answers.
@@ -70,7 +75,8 @@ impl Machine {
         if preliminary {
             return self.preliminary(index, reply, now);
         }
-        if !answered {
+        // What the client has begun to read it reads to the end.
+        if !answered || self.mid_reply {
             self.final_line(index, reply);
         }
         if !reply.ends() {
@@ -87,6 +93,19 @@ impl Machine {
             if let Some(done) = done.filter(|_| !answered) {
                 self.final_reply(&done.kind, reply.code, now);
             }
+            self.next_in_line(now);
+        }
+    }
+
+    /// What waited behind another command's reply has the server to itself. After a transfer an
+    /// ABOR gets a short time, for the one reply may have been for both (P23, P33).
+    fn next_in_line(&mut self, now: Instant) {
+        let timeouts = self.policy.timeouts;
+        let Some(front) = self.pending.front_mut() else { return };
+        match front.kind {
+            Kind::Transfer => {}
+            Kind::Abor { .. } => front.deadline = within(now, timeouts.grace),
+            _ => front.deadline = front.deadline.or(within(now, timeouts.reply)),
         }
     }
 
@@ -97,7 +116,7 @@ impl Machine {
         let hidden = match pending.kind {
             Kind::Mode => true,
             Kind::Greeting => self.policy.greeting.is_some(),
-            _ => pending.answered,
+            _ => pending.answered && !self.mid_reply,
         };
         if !transfer {
             pending.deadline = within(now, self.policy.timeouts.reply_long);
@@ -119,7 +138,9 @@ impl Machine {
         match &mut pending.kind {
             Kind::Greeting if self.policy.greeting.is_some() => {}
             Kind::Mode => self.mode_line(reply),
-            Kind::Transfer => self.hold(reply),
+            Kind::Transfer => self.hold(reply, false),
+            // The transfer's own reply is held, and comes first.
+            Kind::Abor { .. } if self.grant.is_moving() => self.hold(reply, true),
             Kind::Feat(_) => self.feat_line(index, reply),
             _ => self.pass(reply),
         }
@@ -136,7 +157,9 @@ impl Machine {
             }
             Kind::Login(verb) => self.login_reply(*verb, code, now),
             Kind::Mode => self.mode_reply(code, now),
-            Kind::Transfer => self.transfer_reply(code, now),
+            Kind::Transfer => self.transfer_answered(code.get(), now),
+            // The transfer's reply is in, and so is this one: nobody wants the rest of the data.
+            Kind::Abor { .. } => self.stop_transfer(),
             Kind::Type(binary) if code.is_positive() => self.binary = *binary,
             Kind::Rein if code.is_positive() => {
                 self.release();
@@ -175,18 +198,16 @@ impl Machine {
     fn feat_line(&mut self, index: usize, reply: &ReplyLine<'_>) {
         let Some(pending) = self.pending.get_mut(index) else { return };
         let Kind::Feat(editor) = &mut pending.kind else { return };
-        let offered = |deny: &[String], line: &str| !deny.iter().any(|d| d == line);
         let missing = editor.missing();
-        let ours = missing.into_iter().filter(|line| offered(&self.policy.deny, line));
+        let ours =
+            missing.into_iter().filter(|line| !is_denied(&self.policy.deny, line.as_bytes()));
         let unknown = matches!(reply.code.get(), 500 | 502);
         let bytes = match reply.part {
             Part::Only if unknown || reply.code.is_positive() => canned::feat(ours),
             Part::Last if unknown => canned::feat(ours),
             Part::First | Part::Inner if unknown => return,
             Part::Inner => {
-                if !editor.keep(reply.text)
-                    || !self.policy.deny.is_empty() && self.feature_denied(reply.text)
-                {
+                if !editor.keep(reply.text) || is_denied(&self.policy.deny, reply.text) {
                     return;
                 }
                 return self.pass(reply);
@@ -201,11 +222,6 @@ impl Machine {
         if last {
             self.pass(reply);
         }
-    }
-
-    fn feature_denied(&self, line: &[u8]) -> bool {
-        let name = feat::name(line);
-        self.policy.deny.iter().any(|denied| name.eq_ignore_ascii_case(denied.as_bytes()))
     }
 
     // --- our own PASV, EPSV, PORT, EPRT ---
@@ -265,19 +281,10 @@ impl Machine {
 
     // --- transfers ---
 
-    fn hold(&mut self, reply: &ReplyLine<'_>) {
+    fn hold(&mut self, reply: &ReplyLine<'_>, abor: bool) {
         let mut line = Vec::with_capacity(reply.raw.len() + 2);
         self.write_line(reply, &mut line);
-        self.hold_line(&line, reply.ends());
-    }
-
-    fn transfer_reply(&mut self, code: ReplyCode, now: Instant) {
-        self.transfer_answered(code.get(), now);
-        // With ABOR on its way nobody wants the rest of the data: it gets a short time (P33).
-        let aborting = self.pending.iter_mut().find(|p| matches!(p.kind, Kind::Abor));
-        if let Some(abor) = aborting {
-            abor.deadline = within(now, self.policy.timeouts.grace);
-        }
+        self.hold_line(&line, reply.ends(), abor);
     }
 
     // --- late replies ---
@@ -286,29 +293,21 @@ impl Machine {
     pub(super) fn reply_overdue(&mut self, index: usize, now: Instant) {
         let timeouts = self.policy.timeouts;
         let in_transfer = self.in_transfer();
+        let half_said = self.mid_reply && self.owner == Some(index);
         let Some(pending) = self.pending.get_mut(index) else { return };
         match pending.kind {
             // The data connection is cut, so that the server notices; then it has one more
             // chance to answer (P33).
-            Kind::Abor if in_transfer => {
+            Kind::Abor { .. } if in_transfer => {
                 pending.deadline = within(now, timeouts.abort);
                 if self.grant.is_moving() {
-                    self.advance(Stage::Failed);
+                    self.stop_transfer();
                 } else {
                     self.give_up_transfer(now);
                 }
             }
-            // One reply came for the two: the client waits for a second (P23).
-            Kind::Abor if !pending.answered => {
-                pending.answered = true;
-                pending.deadline = within(now, timeouts.reply);
-                self.say(Side::Downstream, canned::ABOR_DONE);
-                if index == 0 {
-                    self.forget(index);
-                }
-            }
-            Kind::Transfer if !pending.answered => self.give_up_transfer(now),
-            Kind::Stat => self.forget(index),
+            Kind::Abor { in_transfer: true } if !half_said => self.give_up_abor(index),
+            Kind::Transfer if !pending.answered && !half_said => self.give_up_transfer(now),
             _ => {
                 self.say(Side::Downstream, canned::SERVER_SILENT);
                 self.end(CloseReason::ReplyTimeout, now);
@@ -316,10 +315,19 @@ impl Machine {
         }
     }
 
-    fn forget(&mut self, index: usize) {
-        self.pending.remove(index);
-        if self.owner == Some(index) {
-            self.owner = None;
+    /// One reply came for the two, it seems: the client gets its second (P23). What the server
+    /// still says to it is swallowed.
+    fn give_up_abor(&mut self, index: usize) {
+        let Some(pending) = self.pending.get_mut(index) else { return };
+        pending.deadline = None;
+        let answered = std::mem::replace(&mut pending.answered, true);
+        if index == 0 {
+            self.pending.pop_front();
+            self.owner = self.owner.and_then(|owner| owner.checked_sub(1));
+            self.late_abor = true;
+        }
+        if !answered {
+            self.answer(canned::ABOR_DONE);
         }
     }
 
@@ -340,6 +348,11 @@ impl Machine {
         let mut line = Vec::with_capacity(reply.raw.len() + 2);
         self.write_line(reply, &mut line);
         self.say(Side::Downstream, line);
+        self.mid_reply = !reply.ends();
+        if !self.mid_reply && !self.deferred.is_empty() {
+            let deferred = std::mem::take(&mut self.deferred);
+            self.say(Side::Downstream, deferred);
+        }
     }
 
     fn write_line(&self, reply: &ReplyLine<'_>, line: &mut Vec<u8>) {
@@ -353,4 +366,9 @@ impl Machine {
             *line = hidden;
         }
     }
+}
+
+/// Whether a line of FEAT names a command that the configuration denies.
+fn is_denied(deny: &[String], line: &[u8]) -> bool {
+    deny.iter().any(|denied| feat::name(line).eq_ignore_ascii_case(denied.as_bytes()))
 }

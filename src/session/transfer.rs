@@ -21,9 +21,13 @@ pub(super) struct Running {
     path: Vec<u8>,
     direction: Direction,
     started: bool,
+    /// The data plane was told to stop; it is not told anything after that.
+    stopped: bool,
     report: Option<TransferReport>,
     /// The server's final reply, held until the data plane has reported (P48).
     held: Vec<u8>,
+    /// Its reply to ABOR, which comes after that.
+    held_abor: Vec<u8>,
     server_code: Option<u16>,
 }
 
@@ -31,6 +35,11 @@ impl Running {
     /// Whether the data plane has still to report.
     pub(super) const fn is_moving(&self) -> bool {
         self.report.is_none()
+    }
+
+    /// Whether a 1yz came (P17).
+    pub(super) const fn has_started(&self) -> bool {
+        self.started
     }
 }
 
@@ -50,8 +59,10 @@ impl Machine {
             path: command.arg.to_vec(),
             direction,
             started: false,
+            stopped: false,
             report: None,
             held: Vec::new(),
+            held_abor: Vec::new(),
             server_code: None,
         }));
         self.say(Side::Upstream, command.to_line());
@@ -67,10 +78,19 @@ impl Machine {
         let first = !std::mem::replace(&mut running.started, true);
         if running.report.is_none() {
             // From here on the data plane bounds the wait.
+            let stopped = running.stopped;
             self.bound_transfer_wait(None);
-            if first {
+            if first && !stopped {
                 self.advance(Stage::Started(direction));
             }
+        }
+    }
+
+    /// Cuts the data connection of a transfer that runs: any state → D7.
+    pub(super) fn stop_transfer(&mut self) {
+        let Grant::Running(running) = &mut self.grant else { return };
+        if running.report.is_none() && !std::mem::replace(&mut running.stopped, true) {
+            self.advance(Stage::Failed);
         }
     }
 
@@ -82,20 +102,26 @@ impl Machine {
         if running.report.is_some() {
             return self.resolve(now);
         }
-        if (200..300).contains(&code) {
+        if !(200..300).contains(&code) {
+            self.stop_transfer();
+        } else if !running.stopped {
             self.advance(Stage::Finished(direction));
-        } else {
-            self.advance(Stage::Failed);
         }
     }
 
-    /// Keeps a line of the final reply until the data plane has reported.
-    pub(super) fn hold_line(&mut self, line: &[u8], last: bool) {
-        if let Grant::Running(running) = &mut self.grant
-            && (last || running.held.len() + line.len() <= MAX_HELD_REPLY)
-        {
-            running.held.extend_from_slice(line);
+    /// Keeps a line of the final reply, or of the reply to ABOR, until the data plane has reported.
+    pub(super) fn hold_line(&mut self, line: &[u8], last: bool, abor: bool) {
+        let Grant::Running(running) = &mut self.grant else { return };
+        let held = if abor { &mut running.held_abor } else { &mut running.held };
+        if last || held.len() + line.len() <= MAX_HELD_REPLY {
+            held.extend_from_slice(line);
         }
+    }
+
+    /// Whether the server has confirmed or refused a transfer whose data still move (D6).
+    pub(super) fn is_draining_data(&self) -> bool {
+        let Grant::Running(running) = &self.grant else { return false };
+        running.is_moving() && running.server_code.is_some()
     }
 
     /// The data plane has spoken its last word.
@@ -152,8 +178,8 @@ impl Machine {
             _ => None,
         };
         match reply {
-            Some(line) => self.say(Side::Downstream, line),
-            None => self.say(Side::Downstream, std::mem::take(&mut running.held)),
+            Some(line) => self.answer(line),
+            None => self.answer(std::mem::take(&mut running.held)),
         }
         let client_code = reply.map_or(code, canned::code);
         self.finish(*running, client_code, now);
@@ -174,7 +200,7 @@ impl Machine {
                 canned::NOT_CONFIRMED
             }
         };
-        self.say(Side::Downstream, line);
+        self.answer(line);
         if running.report.is_none() {
             self.act(Action::CloseTransfer);
         }
@@ -189,9 +215,13 @@ impl Machine {
         }
     }
 
-    fn finish(&mut self, running: Running, client_code: u16, now: Instant) {
+    fn finish(&mut self, mut running: Running, client_code: u16, now: Instant) {
         self.last_activity = now;
+        let abor = std::mem::take(&mut running.held_abor);
         self.record(running, client_code);
+        if !abor.is_empty() {
+            self.answer(abor);
+        }
     }
 
     fn record(&mut self, running: Running, client_code: u16) {

@@ -10,7 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::data::testing::{
-    LONG, connect, free_range, listener, one_port, patient, peer, read_all, read_reset, report,
+    LONG, SHORT, connect, free_range, listener, one_port, patient, peer, read_all, read_reset,
+    report,
 };
 use crate::data::throttle::Throttle;
 use crate::data::transfer::Transfer;
@@ -18,9 +19,6 @@ use crate::net::socket;
 use crate::session::event::Direction::{Download, Upload};
 use crate::session::event::Side::{Downstream, Upstream};
 use crate::session::event::Stage;
-
-/// Short, for waits that are to pass.
-const SHORT: Duration = Duration::from_millis(30);
 
 fn start(downstream: LegSource, upstream: LegSource, options: DataOptions) -> Transfer {
     Transfer::start(downstream, upstream, Arc::new(options), Throttle::default())

@@ -1,36 +1,26 @@
-//! Transfers whose legs are up: every byte, every end.
+//! Transfers whose legs are up: every byte, and what the handle does to them.
 
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::num::NonZeroU64;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 
 use super::*;
 use crate::data::options::Rates;
 use crate::data::testing::{
-    Joined, connect, joined, listener, one_port, patient, peer, read_all, read_reset, report, reset,
+    Joined, SHORT, connect, joined, listener, noise, one_port, patient, peer, read_all, read_reset,
+    report,
 };
 use crate::session::event::Direction::{Download, Either, Upload};
-use crate::session::event::Fault;
 use crate::session::event::Side::{Downstream, Upstream};
-
-/// Short, for waits that are to pass.
-const SHORT: Duration = Duration::from_millis(50);
-
-/// Noise with a period that is prime, so that no block of any buffer is like another.
-fn noise(len: usize) -> Vec<u8> {
-    static PERIOD: LazyLock<Vec<u8>> = LazyLock::new(|| rand::random_iter().take(65_521).collect());
-    let mut bytes = PERIOD.repeat(len / PERIOD.len() + 1);
-    bytes.truncate(len);
-    bytes
-}
 
 /// Carries `len` bytes that way and checks all that can be known of it.
 async fn carry(len: usize, way: Direction, options: DataOptions, throttle: Throttle) {
-    let Joined { client, server, mut transfer } = joined(options, throttle, way).await;
+    let Joined { client, server, mut transfer, .. } = joined(options, throttle, way).await;
     let (client_at, server_at) = (client.local_addr().unwrap(), server.local_addr().unwrap());
     let (mut source, mut sink) = if way == Upload { (client, server) } else { (server, client) };
     let sent = noise(len);
@@ -98,167 +88,8 @@ async fn caps_slow_down_but_lose_nothing() {
 }
 
 #[tokio::test]
-async fn slow_reader_holds_up_the_writer() {
-    let Joined { mut client, mut server, mut transfer } =
-        joined(patient(), Throttle::default(), Download).await;
-    let sent = noise(24 << 20);
-    let expected = sent.clone();
-    let server = tokio::spawn(async move {
-        server.write_all(&sent).await.unwrap();
-    });
-    let mut received = Vec::new();
-    // What fits into buffers and pipe goes; then the writer waits for the reader.
-    client.read_buf(&mut received).await.unwrap();
-    for _ in 0..1000 {
-        tokio::task::yield_now().await;
-    }
-    assert!(!server.is_finished(), "the sender waits while nobody reads");
-    client.read_to_end(&mut received).await.unwrap();
-    assert!(received == expected);
-    assert_eq!(report(&mut transfer).await.downloaded, 24 << 20);
-}
-
-#[tokio::test]
-async fn halves_end_on_their_own_in_either_order() {
-    for client_first in [true, false] {
-        let Joined { mut client, mut server, mut transfer } =
-            joined(patient(), Throttle::default(), Either).await;
-        let (first, second) =
-            if client_first { (&mut client, &mut server) } else { (&mut server, &mut client) };
-        first.write_all(b"question").await.unwrap();
-        first.shutdown().await.unwrap();
-        assert_eq!(read_all(second).await, b"question");
-        second.write_all(b"answer").await.unwrap();
-        second.shutdown().await.unwrap();
-        assert_eq!(read_all(first).await, b"answer");
-        let report = report(&mut transfer).await;
-        assert_eq!(report.outcome, Outcome::Delivered);
-        assert_eq!(report.downloaded + report.uploaded, 14);
-        assert_eq!(report.closed_first, Some(if client_first { Downstream } else { Upstream }));
-    }
-}
-
-#[tokio::test]
-async fn one_half_is_enough_once_the_server_is_done() {
-    let options = DataOptions { close: SHORT, ..patient() };
-    let Joined { mut client, mut server, mut transfer } =
-        joined(options, Throttle::default(), Either).await;
-    server.write_all(b"x").await.unwrap();
-    server.shutdown().await.unwrap();
-    assert_eq!(read_all(&mut client).await, b"x");
-    transfer.advance(Stage::Finished(Either));
-    assert_eq!(report(&mut transfer).await.outcome, Outcome::Delivered);
-}
-
-#[tokio::test]
-async fn the_other_direction_stays_open_during_a_transfer() {
-    // A client that says FIN before it downloads.
-    let Joined { mut client, mut server, mut transfer } =
-        joined(patient(), Throttle::default(), Download).await;
-    client.shutdown().await.unwrap();
-    assert!(read_all(&mut server).await.is_empty());
-    server.write_all(b"data").await.unwrap();
-    drop(server);
-    assert_eq!(read_all(&mut client).await, b"data");
-    assert_eq!(report(&mut transfer).await.outcome, Outcome::Delivered);
-
-    // A server that says FIN before it has the upload.
-    let Joined { mut client, mut server, mut transfer } =
-        joined(patient(), Throttle::default(), Upload).await;
-    server.shutdown().await.unwrap();
-    assert!(read_all(&mut client).await.is_empty());
-    client.write_all(b"data").await.unwrap();
-    drop(client);
-    assert_eq!(read_all(&mut server).await, b"data");
-    let report = report(&mut transfer).await;
-    assert_eq!((report.outcome, report.closed_first), (Outcome::Delivered, Some(Upstream)));
-}
-
-#[tokio::test]
-async fn reset_goes_through_as_a_reset() {
-    for (way, from) in
-        [(Download, Upstream), (Download, Downstream), (Upload, Downstream), (Upload, Upstream)]
-    {
-        for sent in [1, 1000, 300_000] {
-            let Joined { client, server, mut transfer } =
-                joined(patient(), Throttle::default(), way).await;
-            let (mut broken, mut other) =
-                if from == Upstream { (server, client) } else { (client, server) };
-            broken.write_all(&noise(sent)).await.unwrap();
-            other.read_exact(&mut vec![0; sent]).await.unwrap();
-            reset(broken);
-            read_reset(&mut other).await;
-            let report = report(&mut transfer).await;
-            assert_eq!(report.outcome, Outcome::Broken(from, Fault::Reset));
-            assert_eq!(report.closed_first, Some(from));
-            assert_eq!(report.downloaded + report.uploaded, sent as u64);
-        }
-    }
-}
-
-#[tokio::test]
-async fn server_that_closes_early_fails_an_upload() {
-    let Joined { mut client, server, mut transfer } =
-        joined(patient(), Throttle::default(), Upload).await;
-    drop(server);
-    let writing = async {
-        let block = noise(64 << 10);
-        while client.write_all(&block).await.is_ok() {}
-    };
-    let ((), report) = tokio::join!(writing, report(&mut transfer));
-    assert_eq!(report.outcome, Outcome::Broken(Upstream, Fault::Reset));
-    assert_eq!(report.closed_first, Some(Upstream));
-}
-
-#[tokio::test]
-async fn silence_is_a_break() {
-    for (way, silent) in [(Download, Upstream), (Upload, Downstream), (Either, Upstream)] {
-        let options = DataOptions { stall: SHORT, ..patient() };
-        let Joined { mut client, mut server, mut transfer } =
-            joined(options, Throttle::default(), way).await;
-        let report = report(&mut transfer).await;
-        assert_eq!(report.outcome, Outcome::Broken(silent, Fault::Stalled));
-        read_reset(&mut client).await;
-        read_reset(&mut server).await;
-    }
-}
-
-#[tokio::test]
-async fn a_sink_that_takes_nothing_is_the_one_to_blame() {
-    for (way, silent) in [(Download, Downstream), (Upload, Upstream)] {
-        for pipe in [0, 1 << 20] {
-            let options = DataOptions { stall: SHORT, pipe, ..patient() };
-            let Joined { client, server, mut transfer } =
-                joined(options, Throttle::default(), way).await;
-            let (mut source, sink) =
-                if way == Upload { (client, server) } else { (server, client) };
-            let sending = tokio::spawn(async move {
-                let block = noise(64 << 10);
-                while source.write_all(&block).await.is_ok() {}
-            });
-            let report = report(&mut transfer).await;
-            assert_eq!(report.outcome, Outcome::Broken(silent, Fault::Stalled));
-            assert!(report.downloaded + report.uploaded > 0);
-            sending.await.unwrap();
-            drop(sink);
-        }
-    }
-}
-
-#[tokio::test]
-async fn after_the_final_reply_the_shorter_limit_holds() {
-    let options = DataOptions { drain: SHORT, ..patient() };
-    let Joined { mut client, server: _server, mut transfer } =
-        joined(options, Throttle::default(), Download).await;
-    transfer.advance(Stage::Finished(Download));
-    let outcome = report(&mut transfer).await.outcome;
-    assert_eq!(outcome, Outcome::Broken(Upstream, Fault::Stalled));
-    read_reset(&mut client).await;
-}
-
-#[tokio::test]
 async fn delivered_is_told_before_the_client_closes() {
-    let Joined { mut client, mut server, mut transfer } =
+    let Joined { mut client, mut server, mut transfer, .. } =
         joined(patient(), Throttle::default(), Download).await;
     let sent = noise(3 << 20);
     let (head, sending) = tokio::join!(
@@ -282,7 +113,7 @@ async fn delivered_is_told_before_the_client_closes() {
 
 #[tokio::test]
 async fn delivered_is_told_before_the_server_closes() {
-    let Joined { mut client, mut server, mut transfer } =
+    let Joined { mut client, mut server, mut transfer, .. } =
         joined(patient(), Throttle::default(), Upload).await;
     client.write_all(b"all of it").await.unwrap();
     client.shutdown().await.unwrap();
@@ -293,7 +124,7 @@ async fn delivered_is_told_before_the_server_closes() {
 
 #[tokio::test]
 async fn a_report_nobody_took_is_no_reason_to_reset() {
-    let Joined { mut client, server, transfer } =
+    let Joined { mut client, server, transfer, .. } =
         joined(patient(), Throttle::default(), Download).await;
     drop(server);
     assert!(read_all(&mut client).await.is_empty());
@@ -305,7 +136,7 @@ async fn a_report_nobody_took_is_no_reason_to_reset() {
 #[tokio::test]
 async fn a_client_that_never_closes_is_left_after_a_while() {
     let options = DataOptions { close: SHORT, ..patient() };
-    let Joined { mut client, server, mut transfer } =
+    let Joined { mut client, server, mut transfer, .. } =
         joined(options, Throttle::default(), Download).await;
     drop(server);
     assert!(read_all(&mut client).await.is_empty());
@@ -322,7 +153,7 @@ async fn a_client_that_never_closes_is_left_after_a_while() {
 
 #[tokio::test]
 async fn failure_resets_what_has_started() {
-    let Joined { mut client, mut server, mut transfer } =
+    let Joined { mut client, mut server, mut transfer, .. } =
         joined(patient(), Throttle::default(), Upload).await;
     client.write_all(b"half").await.unwrap();
     server.read_exact(&mut [0; 4]).await.unwrap();
@@ -333,32 +164,58 @@ async fn failure_resets_what_has_started() {
     read_reset(&mut server).await;
 }
 
+/// A download that is refused: both ends see a plain end. An upload that is refused: the server
+/// must not see the end of an empty file.
 #[tokio::test]
 async fn failure_before_the_start_closes_plainly() {
+    for (way, plain) in [(Download, true), (Upload, false)] {
+        let (pool, local) = one_port();
+        let lease = pool.lease(local, peer(1)).unwrap();
+        let to = lease.listened();
+        let (listener, upstream) = listener().await;
+        let downstream = LegSource::Accept(lease);
+        let options = Arc::new(patient());
+        let mut transfer = Transfer::start(downstream, upstream, options, Throttle::default());
+        let mut client = connect(to, peer(1)).await;
+        let (mut server, _) = listener.accept().await.unwrap();
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+        transfer.advance(Stage::Requested(way));
+        transfer.advance(Stage::Failed);
+        assert_eq!(report(&mut transfer).await.outcome, Outcome::Stopped);
+        assert!(read_all(&mut client).await.is_empty());
+        if plain {
+            assert!(read_all(&mut server).await.is_empty());
+        } else {
+            read_reset(&mut server).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn failure_before_the_start_resets_what_has_moved() {
     let (pool, local) = one_port();
     let lease = pool.lease(local, peer(1)).unwrap();
     let to = lease.listened();
     let (listener, upstream) = listener().await;
-    let mut transfer = Transfer::start(
-        LegSource::Accept(lease),
-        upstream,
-        Arc::new(patient()),
-        Throttle::default(),
-    );
+    let downstream = LegSource::Accept(lease);
+    let options = Arc::new(patient());
+    let mut transfer = Transfer::start(downstream, upstream, options, Throttle::default());
     let mut client = connect(to, peer(1)).await;
     let (mut server, _) = listener.accept().await.unwrap();
     transfer.advance(Stage::Requested(Download));
-    server.write_all(b"1").await.unwrap();
-    client.read_exact(&mut [0; 1]).await.unwrap();
+    server.write_all(b"half").await.unwrap();
+    client.read_exact(&mut [0; 4]).await.unwrap();
     transfer.advance(Stage::Failed);
     assert_eq!(report(&mut transfer).await.outcome, Outcome::Stopped);
-    assert!(read_all(&mut client).await.is_empty());
-    assert!(read_all(&mut server).await.is_empty());
+    read_reset(&mut client).await;
+    read_reset(&mut server).await;
 }
 
 #[tokio::test]
 async fn dropping_it_resets_both() {
-    let Joined { mut client, mut server, transfer } =
+    let Joined { mut client, mut server, transfer, .. } =
         joined(patient(), Throttle::default(), Download).await;
     server.write_all(b"half").await.unwrap();
     client.read_exact(&mut [0; 4]).await.unwrap();
@@ -367,67 +224,56 @@ async fn dropping_it_resets_both() {
     read_reset(&mut server).await;
 }
 
-/// Runs in a process of its own, where nobody else opens descriptors.
-#[test]
-fn nothing_leaks_however_it_ends() {
-    const ALONE: &str = "FTPGATE_TEST_ALONE";
-    if std::env::var_os(ALONE).is_none() {
-        let name = "data::transfer::tests::nothing_leaks_however_it_ends";
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--test-threads=1", "--nocapture"])
-            .env(ALONE, "1")
-            .output()
-            .unwrap();
-        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
-        return;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        // The pool of pipes may stay: it is filled first.
-        end_in_every_way().await;
-        let before = descriptors();
-        for _ in 0..20 {
-            end_in_every_way().await;
-        }
-        assert_eq!(descriptors(), before);
-    });
-}
-
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-/// A dozen transfers, each left in another state; returns when all their tasks are gone.
-async fn end_in_every_way() {
-    for (way, sent) in [Download, Upload, Either].into_iter().flat_map(|w| [(w, 10), (w, 1 << 20)])
-    {
-        for ending in 0..4 {
-            let options = DataOptions { close: Duration::from_millis(1), ..patient() };
-            let Joined { client, server, mut transfer } =
-                joined(options, Throttle::default(), way).await;
-            let (mut source, mut sink): (TcpStream, _) =
-                if way == Upload { (client, server) } else { (server, client) };
-            let bytes = noise(sent);
-            let (sending, receiving) =
-                tokio::join!(source.write_all(&bytes), async { sink.read(&mut [0; 10]).await });
-            assert!(sending.is_ok() && receiving.is_ok());
-            match ending {
-                0 => drop(transfer),
-                1 => drop((source, sink, transfer)),
-                2 => {
-                    transfer.advance(Stage::Failed);
-                    report(&mut transfer).await;
+#[tokio::test]
+async fn nothing_is_left_however_it_ends() {
+    for way in [Download, Upload, Either] {
+        for sent in [10, 1 << 20] {
+            for ending in 0..4 {
+                let gateway = end_it(way, sent, ending).await;
+                while Handle::current().metrics().num_alive_tasks() > 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                _ => {
-                    transfer.advance(Stage::Finished(way));
-                    drop(source);
-                    let mut rest = Vec::new();
-                    tokio::join!(report(&mut transfer), sink.read_to_end(&mut rest)).1.unwrap();
-                }
-            }
-            while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                assert_eq!(open_sockets(gateway), 0, "{way:?} of {sent} bytes, ending {ending}");
             }
         }
     }
+}
+
+/// A transfer that comes as far as `sent` bytes and then ends in one of four ways.
+async fn end_it(way: Direction, sent: usize, ending: u8) -> IpAddr {
+    let options = DataOptions { close: Duration::from_millis(1), ..patient() };
+    let Joined { client, server, mut transfer, gateway } =
+        joined(options, Throttle::default(), way).await;
+    let (mut source, mut sink) = if way == Upload { (client, server) } else { (server, client) };
+    let bytes = noise(sent);
+    let mut head = [0; 10];
+    let (sending, receiving) = tokio::join!(source.write_all(&bytes), sink.read_exact(&mut head));
+    assert!(sending.is_ok() && receiving.is_ok());
+    assert!(open_sockets(gateway) > 0);
+    match ending {
+        0 => drop(transfer),
+        1 => drop((source, sink, transfer)),
+        2 => {
+            transfer.advance(Stage::Failed);
+            report(&mut transfer).await;
+        }
+        _ => {
+            transfer.advance(Stage::Finished(way));
+            drop(source);
+            tokio::join!(report(&mut transfer), read_all(&mut sink));
+        }
+    }
+    gateway
+}
+
+/// Sockets on that local address that a descriptor still refers to.
+fn open_sockets(local: IpAddr) -> usize {
+    let IpAddr::V4(local) = local else { panic!("an IPv4 address") };
+    let local = format!("{:08X}:", u32::from_ne_bytes(local.octets()));
+    let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    let is_open = |line: &&str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        fields[1].starts_with(&local) && fields[9] != "0"
+    };
+    table.lines().skip(1).filter(is_open).count()
 }

@@ -77,29 +77,6 @@ async fn dialled_data_connection_is_reset_unless_closed_plainly() {
     }
 }
 
-/// A transfer must not look complete because we died in the middle of it.
-#[tokio::test]
-async fn death_of_the_process_is_a_reset() {
-    const TO: &str = "FTPGATE_TEST_CONNECT_AND_DIE";
-    if let Ok(to) = std::env::var(TO) {
-        let stream = connect_data(to.parse().unwrap(), None, LONG).await.unwrap();
-        stream.try_write(b"half").unwrap();
-        std::process::exit(0);
-    }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let name = "net::socket::tests::death_of_the_process_is_a_reset";
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name])
-        .env(TO, listener.local_addr().unwrap().to_string())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let (mut stream, _) = listener.accept().await.unwrap();
-    let end = stream.read_to_end(&mut Vec::new()).await;
-    assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
-    assert!(child.wait().unwrap().success());
-}
-
 #[tokio::test]
 async fn connects_from_the_address_it_is_told() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
