@@ -1,0 +1,14 @@
+//! End to end: the real binary between real FTP servers and clients, in network namespaces where the
+//! client cannot reach the server. Needs root and `tests/setup.sh`.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
+
+mod classic;
+mod hostile;
+mod interrupt;
+mod jobs;
+mod limits;
+mod matrix;
+mod modes;
+mod ports;
+mod support;

@@ -1,0 +1,10 @@
+//! What the tests stand on.
+
+pub(crate) mod ftp;
+pub(crate) mod gateway;
+pub(crate) mod lab;
+pub(crate) mod mock;
+pub(crate) mod net;
+pub(crate) mod process;
+pub(crate) mod servers;
+pub(crate) mod tools;
