@@ -136,7 +136,9 @@ impl World {
     }
 
     fn client_speaks(&mut self) -> Verdict {
-        if self.gone[0] || !self.machine.wants_input(Side::Downstream) {
+        // At times unasked: the queue must take it.
+        let asked = self.machine.wants_input(Side::Downstream) || self.dice.once_in(16);
+        if self.gone[0] || self.ledger.is_closing() || !asked {
             return Ok(());
         }
         while self.typed.is_empty() || self.dice.once_in(3) {
