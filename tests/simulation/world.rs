@@ -334,8 +334,10 @@ impl World {
                 if !self.connected {
                     return Err("words for a server that is not there".into());
                 }
-                let line = self.ledger.told_server(&bytes)?;
-                self.server.hear(line);
+                for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+                    let line = self.ledger.told_server(line)?;
+                    self.server.hear(line);
+                }
             }
             Action::Connect => self.dialing = true,
             Action::Listen { side, advertise, .. } => {
