@@ -294,7 +294,8 @@ fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, Build
     loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
 }
 
-fn worker_count(configured: Option<NonZeroUsize>) -> usize {
+/// As configured, or one a core.
+pub(crate) fn worker_count(configured: Option<NonZeroUsize>) -> usize {
     configured.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
 }
 
@@ -389,5 +390,11 @@ fn worker(
         }
         sessions.len()
     };
-    thread::Builder::new().name(format!("worker-{number}")).spawn(move || runtime.block_on(serve))
+    let work = move || {
+        let cut_off = runtime.block_on(serve);
+        // Not waiting for a resolver that does not answer.
+        runtime.shutdown_background();
+        cut_off
+    };
+    thread::Builder::new().name(format!("worker-{number}")).spawn(work)
 }

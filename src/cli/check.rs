@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use super::run::background;
 use super::{Settings, tell};
 use crate::advertise::Advertiser;
-use crate::app::is_missing_ipv6;
+use crate::app::{is_missing_ipv6, worker_count};
 use crate::config::{Config, ListenerConfig};
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
@@ -188,7 +188,7 @@ impl Report {
 
     fn descriptors(&mut self, config: &Config) {
         let Ok(limit) = socket::descriptor_limit() else { return };
-        let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let workers = worker_count(config.workers);
         let sessions = config.listeners.iter().map(|listener| listener.limits.sessions).sum();
         match limits::descriptor_warning(limit, workers, sessions) {
             Some(warning) => self.warn(warning),
