@@ -25,6 +25,7 @@ const MAX_REPLY: u64 = 16 * 1024;
 pub(super) struct Trial {
     upstream: Arc<Upstream>,
     policy: TlsPolicy,
+    dial: Duration,
     handshake: Duration,
 }
 
@@ -92,7 +93,8 @@ impl Trial {
     pub(super) fn new(listener: &ListenerConfig) -> Self {
         let upstream = Upstream::new(listener.upstream.clone(), Vec::new());
         let policy = &listener.policy;
-        Self { upstream, policy: policy.tls, handshake: policy.timeouts.tls }
+        let (dial, handshake) = (listener.connect, policy.timeouts.tls);
+        Self { upstream, policy: policy.tls, dial, handshake }
     }
 
     /// Connects as a session would, as far as it goes without a password.
@@ -144,7 +146,7 @@ impl Trial {
     }
 
     async fn connect(&self) -> Result<TcpStream, UpstreamError> {
-        self.upstream.connect(self.upstream.options().dial).await
+        self.upstream.connect(self.dial).await
     }
 
     async fn secure(

@@ -61,12 +61,12 @@ async fn trial(script: Script, policy: TlsPolicy, verify: Option<Verify>, tls: &
     let options = UpstreamOptions {
         name: "test".into(),
         address: HostPort { host: "127.0.0.1".into(), port },
-        dial: PATIENCE,
         tls: verify.map(|verify| ClientTlsOptions { verify, ..ClientTlsOptions::default() }),
         retry_epsv: Duration::ZERO,
+        sessions: usize::MAX,
     };
     let upstream = Upstream::new(options, Vec::new());
-    let trial = Trial { upstream, policy, handshake: PATIENCE };
+    let trial = Trial { upstream, policy, dial: PATIENCE, handshake: PATIENCE };
     let accept = async {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
