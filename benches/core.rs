@@ -120,6 +120,8 @@ impl Session {
             closed_first: Some(Side::Upstream),
             elapsed: Duration::from_micros(100),
             strangers: 0,
+            client_tls: None,
+            server_tls: None,
         }));
         self.server(b"226 Transfer complete.\r\n");
         assert!(!self.machine.in_transfer(), "the cycle has come round");

@@ -4,6 +4,8 @@
 //! session lives and dies on its worker. Background work (names, files, signals) has the thread
 //! that calls [`App::run`].
 
+mod certificates;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -75,6 +78,8 @@ pub struct Stop {
     pub drain: CancellationToken,
     /// End at once.
     pub kill: CancellationToken,
+    /// Read the certificates again.
+    pub reload: Arc<Notify>,
 }
 
 impl Stop {
@@ -140,6 +145,11 @@ impl App {
             tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
         }
         self.announce();
+        let secured = self.doors.iter().filter_map(|door| {
+            let tls = door.rooms.client_tls.clone()?;
+            Some((door.rooms.name.clone(), tls))
+        });
+        tokio::spawn(certificates::keep(secured.collect(), stop.clone()));
         let mut threads = Vec::new();
         for (number, sockets) in self.sockets.into_iter().enumerate() {
             match worker(number, sockets, stop.clone()) {
