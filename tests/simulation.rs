@@ -11,13 +11,17 @@ mod simulation {
     pub(crate) mod dice;
     pub(crate) mod ledger;
     pub(crate) mod server;
+    pub(crate) mod setting;
+    mod settling;
+    pub(crate) mod tally;
     pub(crate) mod world;
 }
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use simulation::dice::Dice;
-use simulation::world::{Tally, World};
+use simulation::tally::Tally;
+use simulation::world::World;
 
 /// Sessions of a normal run.
 const SEEDS: u64 = 600;

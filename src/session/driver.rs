@@ -6,6 +6,8 @@
 mod grant;
 mod output;
 pub(crate) mod rooms;
+#[cfg(test)]
+mod tests;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -39,6 +41,9 @@ const OUTPUT_LIMIT: usize = 64 << 10;
 
 /// How long the last words may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Reads of what the client still sends after them: a flood must not hold the worker.
+const LAST_READS: usize = 64;
 
 thread_local! {
     static SCRATCH: std::cell::RefCell<Vec<u8>> = std::cell::RefCell::new(vec![0; READ_CHUNK]);
@@ -75,6 +80,8 @@ struct Driver {
     /// What the timer is set to; never later than the machine's deadline.
     armed: Option<Instant>,
     drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// Whose turn it is to be read.
+    turn: Side,
     closing: Option<CloseReason>,
 }
 
@@ -110,6 +117,7 @@ pub(crate) async fn serve(
         timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
         armed: None,
         drain: Some(Box::pin(drain.cancelled_owned())),
+        turn: Side::Upstream,
         closing: None,
     };
     driver.run().await;
@@ -129,6 +137,8 @@ impl Driver {
     // --- wait ---
 
     /// One pass over everything the session waits for. Writes first: they make room for reads.
+    /// Reads last, in turns: who never stops talking must not keep the clock or the other side from
+    /// being heard.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
         for side in [Side::Downstream, Side::Upstream] {
             if self.poll_flush(side, cx).is_err() {
@@ -147,20 +157,24 @@ impl Driver {
             self.connecting = None;
             return Poll::Ready(Input::Connected(result));
         }
-        if self.output.iter().all(|output| output.len() < OUTPUT_LIMIT) {
-            for side in [Side::Upstream, Side::Downstream] {
-                if let Poll::Ready(input) = self.poll_read(side, cx) {
-                    return Poll::Ready(input);
-                }
-            }
-        }
         if let Some(drain) = &mut self.drain
             && drain.as_mut().poll(cx).is_ready()
         {
             self.drain = None;
             return Poll::Ready(Input::Drain);
         }
-        self.poll_deadline(cx).map(|()| Input::Deadline)
+        if self.poll_deadline(cx).is_ready() {
+            return Poll::Ready(Input::Deadline);
+        }
+        if self.output.iter().all(|output| output.len() < OUTPUT_LIMIT) {
+            for side in [self.turn, self.turn.other()] {
+                if let Poll::Ready(input) = self.poll_read(side, cx) {
+                    self.turn = side.other();
+                    return Poll::Ready(input);
+                }
+            }
+        }
+        Poll::Pending
     }
 
     fn poll_read(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<Input> {
@@ -334,8 +348,10 @@ impl Driver {
         let _ = tokio::time::timeout(LAST_WORDS, words).await;
         let _ = socket::shutdown_write(&self.client);
         // What is left unread would turn the end into a reset and eat the last words.
-        SCRATCH
-            .with_borrow_mut(|scratch| while self.client.try_read(scratch).is_ok_and(|n| n > 0) {});
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut reads = 0..LAST_READS;
+            while reads.next().is_some() && self.client.try_read(scratch).is_ok_and(|n| n > 0) {}
+        });
     }
 }
 

@@ -1,8 +1,8 @@
 //! The state machine of one session: events in, actions out.
 //!
-//! This file holds the state, the way lines take through it and the clock. What a client's command
-//! does is in `commands`, what a server's reply does in `replies`; data connections are in `grant`,
-//! `asking` and `transfer`.
+//! This file holds the state. The way that bytes take through it is in `input`, what a client's
+//! command does in `commands`, what a server's reply does in `replies`, what lateness does in
+//! `overdue`; data connections are in `grant`, `asking` and `transfer`.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -11,17 +11,16 @@ use std::time::{Duration, Instant};
 
 use super::event::{Action, CloseReason, Event, Side, Stage};
 use super::grant::Grant;
-use super::pending::{Kind, Pending};
+use super::pending::Pending;
 use super::policy::Policy;
-use super::queue::{Queue, Queued};
+use super::queue::Queue;
 use crate::ftp::addr::canonical;
 use crate::ftp::canned;
-use crate::ftp::command::{foreign_protocol, foreign_start};
-use crate::ftp::line::{Item, LineBuffer};
+use crate::ftp::line::LineBuffer;
 use crate::ftp::reply::ReplyParser;
 
-/// Replies in a row that nobody asked for until the server is given up (P21).
-const MAX_UNSOLICITED: u32 = 3;
+/// Room for actions that a session keeps between events.
+const ACTIONS_KEPT: usize = 8;
 
 /// One session: a control dialogue and at most one data transfer.
 ///
@@ -52,16 +51,16 @@ pub struct Machine {
     /// A reply of the server is being passed: ours wait in `deferred` until it is whole.
     pub(super) mid_reply: bool,
     pub(super) deferred: Vec<u8>,
-    lines: [LineBuffer; 2],
-    queue: Queue,
+    pub(super) lines: [LineBuffer; 2],
+    pub(super) queue: Queue,
     actions: VecDeque<Action>,
     /// No whole line of the client was read yet (S9).
-    fresh: bool,
-    client_gone: bool,
+    pub(super) fresh: bool,
+    pub(super) client_gone: bool,
     /// It went while the data it had confirmed was still on its way to the client.
     pub(super) server_gone: bool,
-    draining: bool,
-    opened: Instant,
+    pub(super) draining: bool,
+    pub(super) opened: Instant,
     pub(super) last_activity: Instant,
 }
 
@@ -168,33 +167,22 @@ impl Machine {
 
     /// The next thing to do, if any.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        let next = self.actions.pop_front();
+        if next.is_none() && self.actions.capacity() > ACTIONS_KEPT {
+            self.actions = VecDeque::new();
+        }
+        next
     }
 
     /// Whether more bytes of that side are wanted now: `false` bounds the queue (P8). Bytes that
     /// come all the same are kept.
     pub fn wants_input(&self, side: Side) -> bool {
         match side {
-            Side::Downstream => {
-                let room = self.queue.wants_more(self.policy.queued_commands);
-                !self.over() && !self.client_gone && room
-            }
-            Side::Upstream => !self.over() && !self.server_gone,
+            _ if self.over() => false,
+            Side::Downstream if self.client_gone => false,
+            Side::Downstream => self.queue.wants_more(self.policy.queued_commands),
+            Side::Upstream => !self.server_gone,
         }
-    }
-
-    /// When [`Event::Deadline`] is due.
-    pub fn poll_deadline(&self) -> Option<Instant> {
-        let timeouts = &self.policy.timeouts;
-        match self.phase {
-            Phase::Closed => return None,
-            Phase::Ending { until, .. } => return Some(until),
-            Phase::Lazy | Phase::Connecting | Phase::Open(_) => {}
-        }
-        let login = (!self.login.done).then(|| self.opened + timeouts.login);
-        let idle = self.at_rest().then(|| self.last_activity + timeouts.idle);
-        let replies = self.pending.iter().filter_map(|p| p.deadline).min();
-        [login, idle, replies, self.grant.deadline()].into_iter().flatten().min()
     }
 
     /// The user name as the client sent it; empty before USER.
@@ -213,8 +201,15 @@ impl Machine {
         self.actions.push_back(action);
     }
 
-    pub(super) fn say(&mut self, to: Side, bytes: impl Into<Vec<u8>>) {
-        self.act(Action::Send { to, bytes: bytes.into(), urgent: false });
+    /// Lines to the same side are one action: a long reply is not a thousand of them.
+    pub(super) fn say(&mut self, to: Side, words: impl Into<Vec<u8>>) {
+        let words = words.into();
+        match self.actions.back_mut() {
+            Some(Action::Send { to: last, bytes, urgent: false }) if *last == to => {
+                bytes.extend_from_slice(&words);
+            }
+            _ => self.act(Action::Send { to, bytes: words, urgent: false }),
+        }
     }
 
     /// A reply of our own, never in the middle of one of the server's: the client would take it
@@ -275,168 +270,12 @@ impl Machine {
         self.act(Action::Close(reason));
     }
 
-    const fn over(&self) -> bool {
+    pub(super) const fn over(&self) -> bool {
         matches!(self.phase, Phase::Ending { .. } | Phase::Closed)
     }
 
-    fn at_rest(&self) -> bool {
+    pub(super) fn at_rest(&self) -> bool {
         !self.busy() && self.queue.is_empty()
-    }
-
-    // --- the client's lines ---
-
-    fn client_bytes(&mut self, mut bytes: &[u8], now: Instant) {
-        if self.fresh && foreign_start(bytes) {
-            return self.end(CloseReason::WrongProtocol, now);
-        }
-        if self.queue.keeps_bytes() {
-            return self.queue.keep(bytes);
-        }
-        let limit = self.policy.queued_commands;
-        let mut lines = std::mem::replace(&mut self.lines[0], LineBuffer::replies(0));
-        while self.queue.has_room(limit)
-            && let Some(item) = lines.next(&mut bytes)
-        {
-            match item {
-                Item::Telnet(answer) => self.say(Side::Downstream, answer),
-                Item::Line(line) if self.fresh && foreign_protocol(line) => {
-                    self.end(CloseReason::WrongProtocol, now);
-                }
-                Item::Line(line) => {
-                    self.fresh = false;
-                    let at_once = (!self.busy() && self.queue.is_empty())
-                        || self.jumps_queue(line, self.queue.is_empty());
-                    if at_once {
-                        self.command(line, now);
-                    } else {
-                        self.queue.push(line);
-                    }
-                }
-                Item::TooLong(_) => self.queue.push_too_long(),
-            }
-            self.run_queue(now);
-            if self.over() {
-                break;
-            }
-        }
-        self.lines[0] = lines;
-        if !self.over() {
-            self.queue.keep(bytes);
-        }
-    }
-
-    /// Gives the waiting lines their turn.
-    fn run_queue(&mut self, now: Instant) {
-        while !self.busy() && !self.over() {
-            match self.queue.pop() {
-                Some(Queued::Line(line)) => self.command(&line, now),
-                Some(Queued::TooLong) => self.bad_command(canned::LINE_TOO_LONG, now),
-                None => break,
-            }
-        }
-    }
-
-    /// After each event: what waited goes on, and who has nothing more to do leaves.
-    fn settle(&mut self, now: Instant) {
-        if self.server_gone && !self.in_transfer() && !self.over() {
-            self.say(Side::Downstream, canned::SERVER_GONE);
-            return self.end(CloseReason::ServerGone, now);
-        }
-        self.run_queue(now);
-        while let Some(bytes) = self.queue.take_kept() {
-            self.client_bytes(&bytes, now);
-        }
-        if self.over() || !self.at_rest() {
-            return;
-        }
-        if self.client_gone {
-            self.end(CloseReason::ClientGone, now);
-        } else if self.draining {
-            self.say(Side::Downstream, canned::SHUTTING_DOWN);
-            self.end(CloseReason::Drain, now);
-        }
-    }
-
-    /// A client that pipes its whole dialogue in and closes still gets it carried out; one that
-    /// leaves with nothing else to say has hung up (P32).
-    fn client_eof(&mut self, now: Instant) {
-        self.client_gone = true;
-        if self.queue.is_empty() && (self.in_transfer() || self.phase == Phase::Connecting) {
-            self.end(CloseReason::ClientGone, now);
-        }
-    }
-
-    // --- the server's lines ---
-
-    fn connected(&mut self, link: Link, now: Instant) {
-        self.phase = Phase::Open(link);
-        let wait = now + self.policy.timeouts.reply;
-        self.pending.push_back(Pending::new(Kind::Greeting, wait));
-    }
-
-    fn server_bytes(&mut self, mut bytes: &[u8], now: Instant) {
-        let mut lines = std::mem::replace(&mut self.lines[1], LineBuffer::replies(0));
-        while let Some(item) = lines.next(&mut bytes) {
-            match item {
-                Item::Line(line) | Item::TooLong(line) => self.reply_line(line, now),
-                Item::Telnet(_) => {}
-            }
-            self.run_queue(now);
-            if self.over() {
-                break;
-            }
-        }
-        self.lines[1] = lines;
-    }
-
-    /// What the server has confirmed is carried to its end first (P48).
-    fn server_eof(&mut self, now: Instant) {
-        if self.pending.iter().any(|p| matches!(p.kind, Kind::Quit)) {
-            return self.end(CloseReason::Quit, now);
-        }
-        self.server_gone = true;
-        if !self.is_draining_data() {
-            self.say(Side::Downstream, canned::SERVER_GONE);
-            self.end(CloseReason::ServerGone, now);
-        }
-    }
-
-    pub(super) fn unsolicited(&mut self, now: Instant) {
-        self.unsolicited += 1;
-        if self.unsolicited >= MAX_UNSOLICITED {
-            self.say(Side::Downstream, canned::SERVER_CONFUSED);
-            self.end(CloseReason::ServerConfused, now);
-        }
-    }
-
-    // --- the clock ---
-
-    fn deadline(&mut self, now: Instant) {
-        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if let Phase::Ending { reason, until } = self.phase {
-            if until <= now {
-                self.close(reason);
-            }
-            return;
-        }
-        if self.phase == Phase::Closed {
-            return;
-        }
-        let timeouts = &self.policy.timeouts;
-        if !self.login.done && self.opened + timeouts.login <= now {
-            self.say(Side::Downstream, canned::LOGIN_TIMEOUT);
-            return self.end(CloseReason::LoginTimeout, now);
-        }
-        if self.at_rest() && self.last_activity + timeouts.idle <= now {
-            self.say(Side::Downstream, canned::IDLE_TIMEOUT);
-            return self.end(CloseReason::Idle, now);
-        }
-        if due(self.grant.deadline()) {
-            self.ask_port_again(now);
-        }
-        if let Some(late) = self.pending.iter().position(|p| due(p.deadline)) {
-            self.reply_overdue(late, now);
-        }
     }
 }
 

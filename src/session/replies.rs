@@ -287,60 +287,6 @@ impl Machine {
         self.hold_line(&line, reply.ends(), abor);
     }
 
-    // --- late replies ---
-
-    /// The pending command at `index` has waited too long.
-    pub(super) fn reply_overdue(&mut self, index: usize, now: Instant) {
-        let timeouts = self.policy.timeouts;
-        let in_transfer = self.in_transfer();
-        let half_said = self.mid_reply && self.owner == Some(index);
-        let Some(pending) = self.pending.get_mut(index) else { return };
-        match pending.kind {
-            // The data connection is cut, so that the server notices; then it has one more
-            // chance to answer (P33).
-            Kind::Abor { .. } if in_transfer => {
-                pending.deadline = within(now, timeouts.abort);
-                if self.grant.is_moving() {
-                    self.stop_transfer();
-                } else {
-                    self.give_up_transfer(now);
-                }
-            }
-            Kind::Abor { in_transfer: true } if !half_said => self.give_up_abor(index),
-            Kind::Transfer if !pending.answered && !half_said => self.give_up_transfer(now),
-            _ => {
-                self.say(Side::Downstream, canned::SERVER_SILENT);
-                self.end(CloseReason::ReplyTimeout, now);
-            }
-        }
-    }
-
-    /// One reply came for the two, it seems: the client gets its second (P23). What the server
-    /// still says to it is swallowed.
-    fn give_up_abor(&mut self, index: usize) {
-        let Some(pending) = self.pending.get_mut(index) else { return };
-        pending.deadline = None;
-        let answered = std::mem::replace(&mut pending.answered, true);
-        if index == 0 {
-            self.pending.pop_front();
-            self.owner = self.owner.and_then(|owner| owner.checked_sub(1));
-            self.late_abor = true;
-        }
-        if !answered {
-            self.answer(canned::ABOR_DONE);
-        }
-    }
-
-    /// Answers the client for the server; the server's own reply is swallowed when it comes.
-    fn give_up_transfer(&mut self, now: Instant) {
-        let wait = within(now, self.policy.timeouts.reply);
-        if let Some(pending) = self.pending.iter_mut().find(|p| matches!(p.kind, Kind::Transfer)) {
-            pending.deadline = wait;
-            pending.answered = true;
-        }
-        self.answer_for_server(now);
-    }
-
     // --- to the client ---
 
     /// Passes one line on, written anew (P2), the server's address hidden if so configured (P25).

@@ -145,10 +145,21 @@ impl Ledger {
     // --- what comes out ---
 
     pub(crate) fn told_client(&mut self, bytes: &[u8]) -> Verdict {
-        if bytes.len() == 3 && bytes[0] == 0xff {
-            return Ok(());
+        for line in String::from_utf8_lossy(bytes).lines() {
+            self.address_told(line)?;
         }
-        let text = String::from_utf8_lossy(bytes);
+        self.to_client.read(bytes)?;
+        if self.to_client.finals > self.commands + 1 {
+            return Err("more final replies than commands".into());
+        }
+        for line in std::mem::take(&mut self.to_client.last) {
+            self.attribute(&line)?;
+        }
+        Ok(())
+    }
+
+    /// Our own addresses are told only while they listen.
+    fn address_told(&mut self, text: &str) -> Verdict {
         if text.contains(OURS) || text.contains("(|||10") {
             let lease = match self.open {
                 Some(TransferPlan { downstream: Leg::Accept, .. }) => self.leases[0],
@@ -159,13 +170,6 @@ impl Ledger {
             if !text.contains(&comma) && !text.contains(&format!("(|||{port}|)")) {
                 return Err("another port is told than the one that listens".into());
             }
-        }
-        self.to_client.read(bytes)?;
-        if self.to_client.finals > self.commands + 1 {
-            return Err("more final replies than commands".into());
-        }
-        for line in std::mem::take(&mut self.to_client.last) {
-            self.attribute(&line)?;
         }
         if text.starts_with("226 ABOR processed") {
             self.outstanding -= 1;
@@ -313,6 +317,10 @@ impl Reader {
     fn read(&mut self, bytes: &[u8]) -> Verdict {
         for byte in bytes {
             self.line.push(*byte);
+            // The answer to a Telnet negotiation stands between lines.
+            if self.line.len() == 3 && self.line[0] == 0xff {
+                self.line.clear();
+            }
             if *byte == b'\n' {
                 let line = std::mem::take(&mut self.line);
                 self.line(line.strip_suffix(b"\r\n").ok_or("a bare LF for the client")?)?;

@@ -49,10 +49,6 @@ impl Server {
         self.owed.push_back(Owed { verb, preliminaries: 0 });
     }
 
-    pub(crate) fn owes(&self) -> bool {
-        !self.owed.is_empty()
-    }
-
     fn say(&mut self, text: &str) {
         self.said.extend_from_slice(text.as_bytes());
         self.said.extend_from_slice(b"\r\n");

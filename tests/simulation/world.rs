@@ -1,6 +1,5 @@
 //! One session: the machine, and everything around it that chance decides.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -8,85 +7,42 @@ use std::time::{Duration, Instant};
 
 use ftpgate::session::Machine;
 use ftpgate::session::event::{
-    Action, Event, Fault, Leg, ListenError, Outcome, Side, Stage, TransferReport,
+    Action, Event, Fault, ListenError, Outcome, Side, Stage, TransferReport,
 };
-use ftpgate::session::policy::{
-    AborStyle, DataCommand, Policy, PortCommand, UnknownVerbs, UpstreamMode,
-};
+use ftpgate::session::policy::Policy;
 
 use super::client;
 use super::dice::Dice;
 use super::ledger::{Ledger, Verdict};
 use super::server::Server;
-
-/// Rounds in which a session must come to rest.
-const SETTLING: usize = 80;
+use super::setting::{escape, leg, policy, words};
+use super::tally::Tally;
 
 /// Deadlines that may be due at one moment: one for each command that waits, and the grant's.
 const DUE_AT_ONCE: usize = 6;
 
 pub(crate) struct World {
-    dice: Dice,
-    machine: Machine,
-    policy: Arc<Policy>,
-    ledger: Ledger,
-    client: SocketAddr,
-    server: Server,
+    pub(super) dice: Dice,
+    pub(super) machine: Machine,
+    pub(super) policy: Arc<Policy>,
+    pub(super) ledger: Ledger,
+    pub(super) client: SocketAddr,
+    pub(super) server: Server,
     /// It answers everything once and in order.
-    honest: bool,
+    pub(super) honest: bool,
     /// Typed by the client, not yet arrived.
-    typed: Vec<u8>,
-    gone: [bool; 2],
-    dialing: bool,
-    connected: bool,
+    pub(super) typed: Vec<u8>,
+    pub(super) gone: [bool; 2],
+    pub(super) dialing: bool,
+    pub(super) connected: bool,
     /// Since when the data plane works, and how far it was told the dialogue has come.
-    data: Option<Stage>,
-    next_port: u16,
-    begun: Instant,
-    now: Instant,
-    steps: usize,
-    story: Vec<String>,
-    tally: Tally,
-}
-
-/// What was met.
-#[derive(Default)]
-pub(crate) struct Tally(BTreeMap<String, usize>);
-
-impl Tally {
-    pub(crate) fn add(&mut self, other: &Self) {
-        for (what, count) in &other.0 {
-            *self.0.entry(what.clone()).or_default() += count;
-        }
-    }
-
-    fn count(&mut self, what: impl Into<String>) {
-        *self.0.entry(what.into()).or_default() += 1;
-    }
-
-    /// A simulation that never gets anywhere proves nothing.
-    pub(crate) fn assert_worth_it(&self) {
-        let met = |what: &str| {
-            self.0.iter().filter(|(name, _)| name.starts_with(what)).map(|(_, n)| n).sum::<usize>()
-        };
-        for (what, least) in [
-            ("open", 200),
-            ("record 2", 20),
-            ("record 4", 20),
-            ("record 0", 2),
-            ("closed quit", 5),
-            ("closed client-gone", 5),
-            ("closed server-gone", 5),
-            ("closed reply-timeout", 2),
-            ("closed idle", 1),
-            ("closed bad-commands", 1),
-            ("closed wrong-protocol", 1),
-            ("closed drain", 5),
-            ("at rest", 20),
-        ] {
-            assert!(met(what) >= least, "{what}: {} of {least} in {:#?}", met(what), self.0);
-        }
-    }
+    pub(super) data: Option<Stage>,
+    pub(super) next_port: u16,
+    pub(super) begun: Instant,
+    pub(super) now: Instant,
+    pub(super) steps: usize,
+    pub(super) story: Vec<String>,
+    pub(super) tally: Tally,
 }
 
 impl World {
@@ -195,7 +151,7 @@ impl World {
         self.give(Event::Bytes(Side::Downstream, &bytes))
     }
 
-    fn server_may_speak(&self) -> bool {
+    pub(super) fn server_may_speak(&self) -> bool {
         self.connected && !self.gone[1] && self.machine.wants_input(Side::Upstream)
     }
 
@@ -210,7 +166,7 @@ impl World {
         self.server_bytes(chunk)
     }
 
-    fn server_bytes(&mut self, count: usize) -> Verdict {
+    pub(super) fn server_bytes(&mut self, count: usize) -> Verdict {
         let bytes: Vec<u8> = self.server.said.drain(..count).collect();
         if bytes.is_empty() {
             return Ok(());
@@ -244,7 +200,7 @@ impl World {
         self.report(outcome)
     }
 
-    fn report(&mut self, outcome: Outcome) -> Verdict {
+    pub(super) fn report(&mut self, outcome: Outcome) -> Verdict {
         let report = TransferReport {
             outcome,
             downloaded: self.dice.below(200) as u64,
@@ -273,7 +229,7 @@ impl World {
         }
     }
 
-    fn connect(&mut self) -> Verdict {
+    pub(super) fn connect(&mut self) -> Verdict {
         (self.dialing, self.connected) = (false, true);
         let v6 = self.dice.once_in(4);
         let (peer, local) = if v6 {
@@ -289,7 +245,7 @@ impl World {
         self.give(Event::Connected { peer, local, epsv })
     }
 
-    fn hang_up(&mut self, side: Side) -> Verdict {
+    pub(super) fn hang_up(&mut self, side: Side) -> Verdict {
         if std::mem::replace(&mut self.gone[side.index()], true) {
             return Ok(());
         }
@@ -323,7 +279,7 @@ impl World {
     }
 
     /// What is due is dealt with, and nothing stays due.
-    fn deadline(&mut self) -> Verdict {
+    pub(super) fn deadline(&mut self) -> Verdict {
         for _ in 0..DUE_AT_ONCE {
             self.give(Event::Deadline)?;
             if self.machine.poll_deadline().is_none_or(|next| next > self.now) {
@@ -335,7 +291,7 @@ impl World {
 
     // --- the machine ---
 
-    fn give(&mut self, event: Event<'_>) -> Verdict {
+    pub(super) fn give(&mut self, event: Event<'_>) -> Verdict {
         let text = match &event {
             Event::Bytes(side, bytes) => format!("{} says {:?}", side.label(), escape(bytes)),
             other => format!("{other:?}"),
@@ -436,127 +392,4 @@ impl World {
         self.ledger.listening(side, at)?;
         Ok(Event::Listening(side, at))
     }
-
-    // --- the end ---
-
-    /// Everybody does what is still owed; then every command has its reply.
-    fn settle(&mut self) -> Verdict {
-        let leave = self.dice.once_in(3);
-        self.story.push("-- everybody settles".into());
-        for _ in 0..SETTLING {
-            if self.ledger.closed {
-                return self.stays_closed();
-            }
-            self.settle_once(leave)?;
-            if !leave && self.ledger.missing() == 0 && !self.ledger.is_closing() {
-                self.tally.count("at rest");
-                return match self.ledger.requested == self.ledger.records {
-                    true => Ok(()),
-                    false => Err("a transfer without a record".into()),
-                };
-            }
-        }
-        let owed = self.ledger.missing();
-        Err(format!("does not come to rest: {owed} replies missing, client leaves: {leave}"))
-    }
-
-    fn settle_once(&mut self, leave: bool) -> Verdict {
-        if self.dialing {
-            self.connect()?;
-        }
-        self.server.settle();
-        if self.server_may_speak() && !self.server.said.is_empty() {
-            return self.server_bytes(self.server.said.len());
-        }
-        match self.data {
-            None | Some(Stage::Granted) => {}
-            Some(Stage::Failed) => return self.report(Outcome::Stopped),
-            Some(_) => return self.report(Outcome::Delivered),
-        }
-        if leave && !self.gone[0] {
-            return self.hang_up(Side::Downstream);
-        }
-        if let Some(due) = self.machine.poll_deadline() {
-            if self.ledger.missing() > 0 || self.gone[0] || self.ledger.is_closing() {
-                self.now = self.now.max(due);
-                return self.deadline();
-            }
-        }
-        Ok(())
-    }
-
-    fn stays_closed(&mut self) -> Verdict {
-        self.give(Event::Bytes(Side::Downstream, b"USER late\r\n"))?;
-        self.give(Event::Bytes(Side::Upstream, b"421 late\r\n"))?;
-        self.give(Event::Eof(Side::Downstream))?;
-        self.give(Event::Deadline)?;
-        self.give(Event::Drain)?;
-        match [Side::Downstream, Side::Upstream].map(|side| self.machine.wants_input(side)) {
-            [false, false] => Ok(()),
-            _ => Err("reads on after the close".into()),
-        }
-    }
-}
-
-fn policy(dice: &mut Dice, honest: bool) -> Policy {
-    let mut policy = Policy {
-        upstream_mode: *dice.pick(&[
-            UpstreamMode::Passive,
-            UpstreamMode::Passive,
-            UpstreamMode::Same,
-            UpstreamMode::Active,
-            UpstreamMode::Command(DataCommand::Epsv),
-            UpstreamMode::Command(DataCommand::Eprt),
-        ]),
-        bare_lf: !dice.once_in(4),
-        cr_nul: dice.once_in(4),
-        hide_addresses: dice.once_in(4),
-        transfer_verbs: vec!["XLST".into(), "THMB".into()],
-        slow_verbs: vec!["SYST".into()],
-        command_line: 64,
-        queued_commands: 1 + dice.below(6),
-        ..Policy::default()
-    };
-    if dice.once_in(4) {
-        policy.greeting = Some("Welcome".into());
-    }
-    if dice.once_in(4) {
-        policy.port_command = PortCommand::Replace;
-    }
-    if dice.once_in(4) {
-        policy.unknown_verbs = UnknownVerbs::Refuse;
-    }
-    if dice.once_in(4) {
-        policy.deny = vec!["MKD".into(), "SITE EXEC".into(), "epsv".into()];
-        // Refused at once, even in a transfer: then replies are not in order.
-        policy.deny.extend((!honest).then(|| "STAT".into()));
-    }
-    if dice.once_in(4) {
-        policy.abor = AborStyle::Urgent;
-    }
-    policy
-}
-
-const fn leg(leg: Leg) -> char {
-    match leg {
-        Leg::Accept => 'a',
-        Leg::Connect(_) => 'c',
-    }
-}
-
-fn words(action: &Action) -> String {
-    match action {
-        Action::Send { to, bytes, .. } => format!("to {}: {}", to.label(), escape(bytes)),
-        Action::Record(record) => format!(
-            "record {} {} {:?}",
-            record.verb,
-            record.client_code,
-            record.report.map(|report| report.outcome)
-        ),
-        other => format!("{other:?}"),
-    }
-}
-
-fn escape(bytes: &[u8]) -> String {
-    bytes.escape_ascii().to_string()
 }

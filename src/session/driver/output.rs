@@ -24,6 +24,7 @@ impl Output {
     }
 
     pub(super) fn push(&mut self, bytes: Vec<u8>, urgent: bool) {
+        self.forget_sent();
         if self.bytes.is_empty() {
             self.bytes = bytes;
         } else {
@@ -31,6 +32,16 @@ impl Output {
         }
         if urgent {
             self.urgent = self.bytes.len().checked_sub(1);
+        }
+    }
+
+    /// A reader that keeps up, but never quite, must not make us keep all it has read (S23). Moved
+    /// are at most as many bytes as were sent since the last time.
+    fn forget_sent(&mut self) {
+        if self.sent >= self.len() {
+            self.bytes.drain(..self.sent);
+            self.urgent = self.urgent.and_then(|at| at.checked_sub(self.sent));
+            self.sent = 0;
         }
     }
 

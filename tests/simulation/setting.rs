@@ -1,0 +1,74 @@
+//! The configuration of a random session, and words for its story.
+
+use ftpgate::session::event::{Action, Leg};
+use ftpgate::session::policy::{
+    AborStyle, DataCommand, Policy, PortCommand, UnknownVerbs, UpstreamMode,
+};
+
+use super::dice::Dice;
+
+/// With an honest server nothing is allowed that would answer out of order.
+pub(crate) fn policy(dice: &mut Dice, honest: bool) -> Policy {
+    let mut policy = Policy {
+        upstream_mode: *dice.pick(&[
+            UpstreamMode::Passive,
+            UpstreamMode::Passive,
+            UpstreamMode::Same,
+            UpstreamMode::Active,
+            UpstreamMode::Command(DataCommand::Epsv),
+            UpstreamMode::Command(DataCommand::Eprt),
+        ]),
+        bare_lf: !dice.once_in(4),
+        cr_nul: dice.once_in(4),
+        hide_addresses: dice.once_in(4),
+        transfer_verbs: vec!["XLST".into(), "THMB".into()],
+        slow_verbs: vec!["SYST".into()],
+        command_line: 64,
+        queued_commands: 1 + dice.below(6),
+        ..Policy::default()
+    };
+    if dice.once_in(4) {
+        policy.greeting = Some("Welcome".into());
+    }
+    if dice.once_in(4) {
+        policy.port_command = PortCommand::Replace;
+    }
+    if dice.once_in(4) {
+        policy.unknown_verbs = UnknownVerbs::Refuse;
+    }
+    if dice.once_in(4) {
+        policy.deny = vec!["MKD".into(), "SITE EXEC".into(), "epsv".into()];
+        // Refused at once, even in a transfer: then replies are not in order.
+        policy.deny.extend((!honest).then(|| "STAT".into()));
+    }
+    if dice.once_in(4) {
+        policy.abor = AborStyle::Urgent;
+    }
+    policy
+}
+
+/// `a` accepts, `c` connects.
+pub(crate) const fn leg(leg: Leg) -> char {
+    match leg {
+        Leg::Accept => 'a',
+        Leg::Connect(_) => 'c',
+    }
+}
+
+/// An action in one line.
+pub(crate) fn words(action: &Action) -> String {
+    match action {
+        Action::Send { to, bytes, .. } => format!("to {}: {}", to.label(), escape(bytes)),
+        Action::Record(record) => format!(
+            "record {} {} {:?}",
+            record.verb,
+            record.client_code,
+            record.report.map(|report| report.outcome)
+        ),
+        other => format!("{other:?}"),
+    }
+}
+
+pub(crate) fn escape(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
