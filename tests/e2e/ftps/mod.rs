@@ -1,0 +1,4 @@
+//! FTPS on either side, between real programs and against bad input.
+
+mod matrix;
+mod direct_tmp;
