@@ -26,6 +26,7 @@ use crate::net::socket;
 use crate::registry::Registry;
 use crate::session::driver::rooms::Rooms;
 use crate::telemetry::xferlog::Xferlog;
+use crate::tls::{TlsClient, TlsServer};
 use crate::upstream::Upstream;
 
 /// Everything bound and ready; nothing accepted yet.
@@ -52,6 +53,14 @@ pub enum BuildError {
         source: io::Error,
         /// What to do, or nothing.
         remedy: &'static str,
+    },
+    /// Certificates cannot be used.
+    #[error("TLS of {whose}: {source}")]
+    Tls {
+        /// The listener or the upstream.
+        whose: String,
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The classic transfer log cannot be written.
     #[error("cannot open log.xferlog: {0}; make its folder and let this user write there")]
@@ -93,7 +102,7 @@ impl App {
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
         for (listener, sets) in config.listeners.iter().zip(bound) {
-            let door = Arc::new(parts.door(listener));
+            let door = Arc::new(parts.door(listener)?);
             for set in sets {
                 for (worker, socket) in sockets.iter_mut().zip(set) {
                     worker.push((socket, door.clone()));
@@ -190,7 +199,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn door(&mut self, listener: &ListenerConfig) -> Door {
+    fn door(&mut self, listener: &ListenerConfig) -> Result<Door, BuildError> {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
         let rooms = Rooms {
@@ -203,14 +212,16 @@ impl Parts {
             throttle: Throttle::listener(&listener.data.rates),
             data: Arc::new(listener.data.clone()),
             keepalive: listener.keepalive,
+            client_tls: client_tls(listener)?,
+            server_tls: server_tls(listener)?,
             xferlog: self.xferlog.clone(),
         };
-        Door {
+        Ok(Door {
             rooms: Arc::new(rooms),
             access: listener.access.clone(),
             limits: listener.limits.clone(),
             registry: Registry::new(),
-        }
+        })
     }
 
     fn upstream(&mut self, listener: &ListenerConfig) -> Arc<Upstream> {
@@ -228,6 +239,19 @@ impl Parts {
         self.pools.push((options.clone(), pool.clone()));
         pool
     }
+}
+
+fn client_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {
+    let loaded = listener.tls.as_ref().map(TlsServer::load).transpose();
+    let whose = || format!("listener \"{}\"", listener.name);
+    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
+}
+
+fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, BuildError> {
+    let (upstream, host) = (&listener.upstream, &listener.upstream.address.host);
+    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, host)).transpose();
+    let whose = || format!("upstream \"{}\"", upstream.name);
+    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
 }
 
 fn worker_count(configured: Option<NonZeroUsize>) -> usize {

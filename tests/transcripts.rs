@@ -333,6 +333,8 @@ fn report(word: &[&str]) -> Result<TransferReport, String> {
         closed_first: None,
         elapsed: Duration::ZERO,
         strangers: 0,
+        client_tls: None,
+        server_tls: None,
     })
 }
 

@@ -132,6 +132,11 @@ pub(crate) fn close_plainly(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(None);
 }
 
+/// From now on closing this data connection is a reset again.
+pub(crate) fn reset_on_close(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
 /// Options of a control connection: no delay (P59), urgent data in line (P29), and keepalive
 /// probes after `keepalive` of silence (P34).
 ///

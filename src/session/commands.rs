@@ -280,7 +280,8 @@ impl Machine {
 
     fn abor(&mut self, now: Instant) {
         let in_transfer = self.in_transfer();
-        let urgent = self.policy.abor == AborStyle::Urgent && in_transfer;
+        let plain = !self.secure.is_tls(Side::Upstream);
+        let urgent = plain && self.policy.abor == AborStyle::Urgent && in_transfer;
         if urgent {
             let bytes = TELNET_SYNCH.to_vec();
             self.act(Action::Send { to: Side::Upstream, bytes, urgent });

@@ -164,6 +164,19 @@ pub struct TransferReport {
     pub elapsed: Duration,
     /// Connections dropped because they came from somebody else (S4).
     pub strangers: u32,
+    /// TLS of the client's leg, if it had any.
+    pub client_tls: Option<LegTls>,
+    /// TLS of the server's leg, if it had any.
+    pub server_tls: Option<LegTls>,
+}
+
+/// TLS of one data connection, for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LegTls {
+    /// `1.2` or `1.3`.
+    pub version: &'static str,
+    /// Whether it resumed the session of its control connection.
+    pub resumed: bool,
 }
 
 /// Why no data port could be given out (answered with 425).

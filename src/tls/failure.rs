@@ -89,10 +89,9 @@ impl Class {
             (Self::NoCommonVersion, _) => {
                 ("speaks no version of TLS that is allowed here", "it needs TLS 1.2 or newer")
             }
-            (Self::NoCommonCipher, _) => (
-                "knows no cipher that is known here",
-                "it needs ECDHE with AES-GCM or ChaCha20, as of 2008",
-            ),
+            (Self::NoCommonCipher, _) => {
+                ("knows no cipher that is known here", "it needs ECDHE with AES-GCM or ChaCha20")
+            }
             (Self::Expired, _) => ("has a certificate that has expired", "it must be renewed"),
             (Self::NotYetValid, _) => {
                 ("has a certificate that is not valid yet", "is this machine's clock right?")
@@ -282,6 +281,8 @@ fn of_incompatible(why: &PeerIncompatible) -> Class {
     match why {
         PeerIncompatible::ServerDoesNotSupportTls12Or13
         | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+        // Clients older than TLS 1.2 have no such extension, and it is what is missed first.
+        | PeerIncompatible::SignatureAlgorithmsExtensionRequired
         | PeerIncompatible::SupportedVersionsExtensionRequired
         | PeerIncompatible::Tls12NotOffered
         | PeerIncompatible::Tls12NotOfferedOrEnabled => Class::NoCommonVersion,

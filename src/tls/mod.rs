@@ -39,4 +39,4 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -175,7 +175,13 @@ async fn failure_before_the_start_closes_plainly() {
         let (listener, upstream) = listener().await;
         let downstream = LegSource::Accept(lease);
         let options = Arc::new(patient());
-        let mut transfer = Transfer::start(downstream, upstream, options, Throttle::default());
+        let mut transfer = Transfer::start(
+            downstream,
+            upstream,
+            options,
+            Throttle::default(),
+            TransferTls::default(),
+        );
         let mut client = connect(to, peer(1)).await;
         let (mut server, _) = listener.accept().await.unwrap();
         for _ in 0..200 {
