@@ -22,10 +22,15 @@ const TLS: [&str; 3] = ["AUTH TLS", "PBSZ", "PROT"];
 pub struct FeatEditor {
     seen: [bool; OWN.len()],
     /// TLS is offered to this client.
-    pub tls: bool,
+    tls: bool,
 }
 
 impl FeatEditor {
+    /// For one reply; `tls`: AUTH TLS is offered to this client.
+    pub fn new(tls: bool) -> Self {
+        Self { tls, ..Self::default() }
+    }
+
     /// Whether an inner line of the server's reply is passed on as it is. Our own features stay
     /// where the server has them, once.
     pub fn keep(&mut self, line: &[u8]) -> bool {

@@ -90,7 +90,7 @@ impl Machine {
             }
             Verb::Feat => {
                 let tls = self.policy.tls.client != ClientTls::Off;
-                let editor = feat::FeatEditor { tls, ..feat::FeatEditor::default() };
+                let editor = feat::FeatEditor::new(tls);
                 self.forward(command, Kind::Feat(editor), now);
             }
             Verb::Opts if feat::filtered(first_word(command.arg)) => {
