@@ -48,9 +48,9 @@ fn configuration(pki: &Pki, server_v6: bool) -> String {
         let server = server_address(server_v6, port);
         let _ = write!(
             toml,
-            "[[listener]]\nname = \"{listen}\"\nupstream = \"{listen}\"\n{listener}\n\
+            "[[listener]]\nname = \"l{listen}\"\nupstream = \"u{listen}\"\n{listener}\n\
              bind = [\"{PUBLIC}:{listen}\", \"[{PUBLIC6}]:{listen}\"]\n\
-             [[upstream]]\nname = \"{listen}\"\naddress = \"{server}\"\ndata = \"same\"\n{upstream}\n"
+             [[upstream]]\nname = \"u{listen}\"\naddress = \"{server}\"\ndata = \"same\"\n{upstream}\n"
         );
     }
     toml

@@ -1,4 +1,5 @@
 //! FTPS on either side, between real programs and against bad input.
 
 mod matrix;
-mod direct_tmp;
+mod servers;
+

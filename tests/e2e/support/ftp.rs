@@ -306,7 +306,8 @@ impl<'a> Control<'a> {
         self.expect_started();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).expect("data connection");
-        stream.finish().expect("data connection");
+        // Who has sent all may be gone already.
+        let _ = stream.finish();
         let resumed = stream.resumed();
         drop(stream);
         self.expect_reply(226);

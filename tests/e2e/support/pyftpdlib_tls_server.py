@@ -47,7 +47,8 @@ class TicketFirst(TLS_FTPHandler):
 
     def respond(self, reply, *args, **kwargs):
         if reply[:3] in ("227", "229") or "PORT command" in reply:
-            assert libssl.SSL_new_session_ticket(handle(self.socket)) == 1
+            # Fails before TLS 1.3, where the one ticket came with the handshake.
+            libssl.SSL_new_session_ticket(handle(self.socket))
         super().respond(reply, *args, **kwargs)
 
 
