@@ -19,6 +19,8 @@ type Door = (&'static str, &'static str);
 
 const EXPLICIT: Door = ("required", "");
 const IMPLICIT: Door = ("implicit", "");
+/// For clients that end their uploads without close_notify (P156).
+const COMPAT: Door = ("required", "eof = \"compat\"");
 /// For clients that resume every time: nothing else is taken (P149).
 const REQUIRE: Door = ("required", "reuse = \"require\"");
 const REQUIRE_TLS12: Door = ("required", "reuse = \"require\", max = \"1.2\"");
@@ -47,8 +49,9 @@ const LFTP: [&str; 4] = [
     "set ftp:ssl-protect-list on",
     "set ssl:ca-file ../ca.pem",
 ];
-const RCLONE: [&str; 3] = ["--ca-cert", "../ca.pem", "--ftp-explicit-tls"];
+const RCLONE: [&str; 1] = ["--ftp-explicit-tls"];
 
+// Not here: curl in active mode, which never begins the handshake in Debian 12 (7.88.1).
 macro_rules! clients {
     ($($name:ident = $door:ident, $tool:expr;)+) => { $(
         #[test]
@@ -60,11 +63,8 @@ macro_rules! clients {
 
 clients! {
     curl = EXPLICIT, tools::CURL.with(&CURL);
-    curl_active = EXPLICIT, tools::CURL.with(&["--ssl-reqd", "--cacert", "../ca.pem", "-P", "-"]);
     curl_ipv6 = EXPLICIT, tools::CURL.with(&CURL).over_ipv6();
     curl_implicit = IMPLICIT, tools::CURL.with(&CURL).ftps();
-    curl_implicit_active =
-        IMPLICIT, tools::CURL.with(&["--cacert", "../ca.pem", "-P", "-"]).ftps();
     curl_required = REQUIRE_TLS12, tools::CURL.with(&CURL);
     lftp = EXPLICIT, tools::LFTP.with(&LFTP);
     lftp_active = EXPLICIT, tools::LFTP.with(&[
@@ -75,12 +75,11 @@ clients! {
     lftp_implicit = IMPLICIT, tools::LFTP.with(&LFTP).ftps();
     lftp_required = REQUIRE, tools::LFTP.with(&LFTP);
     wget = EXPLICIT, tools::WGET.with(&["--ca-certificate=../ca.pem"]).ftps();
-    wget_implicit =
-        IMPLICIT, tools::WGET.with(&["--ca-certificate=../ca.pem", "--ftps-implicit"]).ftps();
     rclone = EXPLICIT, tools::RCLONE.with(&RCLONE);
-    ftp_ssl = EXPLICIT, tools::FTP_SSL;
+    ftp_ssl = COMPAT, tools::FTP_SSL;
     ftplib_that_resumes = REQUIRE, FTPLIB_TLS.with(&["reuse"]);
     ftplib_that_never_resumes = EXPLICIT, FTPLIB_TLS.with(&["fresh"]);
+    ftplib_active = EXPLICIT, FTPLIB_TLS.with(&["active"]);
     ftplib_implicit = IMPLICIT, FTPLIB_TLS.with(&["implicit"]);
 }
 

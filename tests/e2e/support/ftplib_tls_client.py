@@ -1,6 +1,7 @@
 """Python's ftplib under TLS as a client: HOST PORT USER PASSWORD HOW VERB PATH.
 
-HOW is reuse, fresh (as ftplib does by itself: no data connection resumes anything) or implicit.
+HOW is reuse, fresh (as ftplib does by itself: no data connection resumes anything),
+active (the same, the server connects) or implicit.
 """
 
 import ftplib
@@ -39,6 +40,7 @@ class Client(ftplib.FTP_TLS):
 
 
 ftp = Client(timeout=20, context=ssl.create_default_context(cafile="../ca.pem"))
+ftp.set_pasv(how != "active")
 ftp.connect(host, int(port))
 ftp.login(user, password)
 ftp.prot_p()

@@ -169,6 +169,7 @@ impl Site<'_> {
         let mut command = self.lab.client("rclone");
         let (host, port) = (self.host(), self.port());
         let remote = format!(":ftp,host='{host}',port={port},user={USER},pass={RCLONE_PASSWORD}:");
+        command.env("SSL_CERT_FILE", self.lab.path("ca.pem"));
         command.args(["--config", "/dev/null", "--retries", "1", "--low-level-retries", "1"]);
         command.args(self.options).arg(verb).args(paths(remote));
         command.into()
@@ -278,7 +279,8 @@ pub(crate) const FTPLIB: Tool = Tool {
     ..NONE
 };
 
-/// Its options are how it is to do TLS: `reuse`, `fresh` (no connection resumes another), `implicit`.
+/// Its options are how it is to do TLS: `reuse`, `fresh` (no connection resumes another),
+/// `active`, `implicit`.
 pub(crate) const FTPLIB_TLS: Tool = Tool {
     list: Some(|s| s.ftplib_tls("list", Path::new(""))),
     get: Some(|s, l| s.ftplib_tls("get", l)),
