@@ -2,6 +2,8 @@
 
 mod clients;
 mod doorstep;
+mod legs;
 mod matrix;
 mod servers;
 mod strangers;
+mod upstream;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -10,6 +11,7 @@ use rcgen::{
 
 use super::lab::Lab;
 use super::net::{PUBLIC, PUBLIC6, SERVER, SERVER6};
+use super::process::run;
 
 /// Where clients find the authority's certificate, seen from their working directory.
 pub(crate) const CA_FROM_CLIENT: &str = "../ca.pem";
@@ -27,6 +29,17 @@ pub(crate) struct Identity {
     pub(crate) key: PathBuf,
     /// Both in one file.
     pub(crate) both: PathBuf,
+}
+
+impl Identity {
+    /// SHA-256 of the certificate, in hexadecimal.
+    pub(crate) fn fingerprint(&self) -> String {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]).arg(&self.chain);
+        let said = run(openssl, "").expect("openssl");
+        let (_, fingerprint) = said.trim_end().split_once('=').expect("a fingerprint");
+        fingerprint.to_owned()
+    }
 }
 
 impl Pki {
