@@ -4,6 +4,8 @@
 //! session lives and dies on its worker. Background work (names, files, signals) has the thread
 //! that calls [`App::run`].
 
+mod certificates;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +27,7 @@ use crate::limits;
 use crate::listener::Door;
 use crate::net::socket;
 use crate::registry::Registry;
+use crate::registry::seats::Seats;
 use crate::session::driver::rooms::Rooms;
 use crate::telemetry::xferlog::Xferlog;
 use crate::tls::{TlsClient, TlsServer};
@@ -74,6 +78,8 @@ pub struct Stop {
     pub drain: CancellationToken,
     /// End at once.
     pub kill: CancellationToken,
+    /// Read the certificates again.
+    pub reload: Arc<Notify>,
 }
 
 impl Stop {
@@ -98,7 +104,14 @@ impl App {
         }
         let addresses: Vec<SocketAddr> =
             bound.iter().flatten().filter_map(|set| set.first()?.local_addr().ok()).collect();
-        let mut parts = Parts { own: addresses.clone(), xferlog, ..Parts::default() };
+        let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
+        let mut parts = Parts {
+            own: addresses.clone(),
+            xferlog,
+            seats: Seats::new(limits::most_sessions(descriptors, workers)),
+            servers: HashMap::new(),
+            pools: Vec::new(),
+        };
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
         for (listener, sets) in config.listeners.iter().zip(bound) {
@@ -132,6 +145,11 @@ impl App {
             tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
         }
         self.announce();
+        let secured = self.doors.iter().filter_map(|door| {
+            let tls = door.rooms.client_tls.clone()?;
+            Some((door.rooms.name.clone(), tls))
+        });
+        tokio::spawn(certificates::keep(secured.collect(), stop.clone()));
         let mut threads = Vec::new();
         for (number, sockets) in self.sockets.into_iter().enumerate() {
             match worker(number, sockets, stop.clone()) {
@@ -190,22 +208,32 @@ impl App {
 }
 
 /// What listeners have in common when they ask for the same.
-#[derive(Default)]
 struct Parts {
     own: Vec<SocketAddr>,
     xferlog: Option<Arc<Xferlog>>,
-    upstreams: HashMap<String, Arc<Upstream>>,
+    /// Of the whole process.
+    seats: Arc<Seats>,
+    servers: HashMap<String, Server>,
     pools: Vec<(PortOptions, Arc<PortPool>)>,
+}
+
+/// An upstream and the places it has.
+#[derive(Clone)]
+struct Server {
+    upstream: Arc<Upstream>,
+    seats: Arc<Seats>,
 }
 
 impl Parts {
     fn door(&mut self, listener: &ListenerConfig) -> Result<Door, BuildError> {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
+        let Server { upstream, seats } = self.server(listener);
         let rooms = Rooms {
             name: listener.name.as_str().into(),
             policy: Arc::new(policy),
-            upstream: self.upstream(listener),
+            upstream: upstream.clone(),
+            connect: listener.connect,
             downstream_ports: self.pool(&listener.data.downstream),
             upstream_ports: self.pool(&listener.data.upstream),
             advertiser: Advertiser::new(listener.advertise.clone()),
@@ -221,13 +249,19 @@ impl Parts {
             access: listener.access.clone(),
             limits: listener.limits.clone(),
             registry: Registry::new(),
+            process: self.seats.clone(),
+            server: seats,
         })
     }
 
-    fn upstream(&mut self, listener: &ListenerConfig) -> Arc<Upstream> {
+    fn server(&mut self, listener: &ListenerConfig) -> Server {
         let options = &listener.upstream;
-        let known = self.upstreams.entry(options.name.clone());
-        known.or_insert_with(|| Upstream::new(options.clone(), self.own.clone())).clone()
+        let known = self.servers.entry(options.name.clone());
+        let new = || Server {
+            upstream: Upstream::new(options.clone(), self.own.clone()),
+            seats: Seats::new(options.sessions.map_or(usize::MAX, NonZeroUsize::get)),
+        };
+        known.or_insert_with(new).clone()
     }
 
     /// Listeners with the same range share its ports, instead of fighting for them.

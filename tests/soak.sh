@@ -45,16 +45,20 @@ if [ -z "${SOAK_INSIDE:-}" ]; then
     fi
     target=$(cargo metadata --format-version 1 --no-deps --manifest-path benches/load/Cargo.toml |
         sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-    # Every process of the run lives in this namespace and dies with its first.
     export SOAK_INSIDE=$target/release/load
-    exec timeout --kill-after=10 "$limit" \
-        unshare --net --pid --fork --kill-child --mount-proc "$0" "$@"
+    # Whoever ends this script, and however, ends the whole run.
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    setpriv --pdeathsig KILL unshare --net --mount --pid --fork --kill-child --mount-proc \
+        timeout --signal=KILL "$limit" tests/soak.sh "$@" &
+    wait $!
+    exit
 fi
 
 load=$SOAK_INSIDE
-state=$(mktemp -d)
-trap 'rm -rf "$state"' EXIT
-trap 'exit 130' INT TERM
+# A /run of our own, that goes with us.
+mount -t tmpfs -o mode=755 run /run
+state=/run
 for name in ${!FTPGATE_@}; do [ "$name" = FTPGATE_SEED ] || unset "$name"; done
 seed=${FTPGATE_SEED:-$(date +%s)}
 failures=()

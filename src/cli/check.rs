@@ -134,7 +134,7 @@ impl Report {
         let upstream = Upstream::new(listener.upstream.clone(), Vec::new());
         let options = upstream.options();
         let name = format!("{}: server {}", listener.name, options.address);
-        match upstream.connect(options.dial).await {
+        match upstream.connect(listener.connect).await {
             Err(error) => self.bad(format!("{name}: {error}")),
             Ok(stream) => match greeting(stream).await {
                 Some(line) if line.starts_with('2') || line.starts_with("120") => {

@@ -102,7 +102,8 @@ impl Doors<'_> {
         let config = ListenerConfig {
             name,
             bind,
-            upstream: server.options(&settings),
+            upstream: server.options(),
+            connect: settings.connect,
             access: access?,
             policy: settings.policy,
             data: settings.data,

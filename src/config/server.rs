@@ -2,6 +2,7 @@
 
 mod tls;
 
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub(super) struct Server {
     cr_nul: bool,
     retry_epsv: Duration,
     tls: tls::Protection,
+    sessions: usize,
 }
 
 impl Server {
@@ -43,13 +45,13 @@ impl Server {
         self.tls.instruct(settings);
     }
 
-    /// Its run form behind a listener with these settings.
-    pub(super) fn options(&self, settings: &Settings) -> UpstreamOptions {
+    /// Its run form.
+    pub(super) fn options(&self) -> UpstreamOptions {
         UpstreamOptions {
             name: self.name.clone(),
             address: self.address.clone(),
-            dial: settings.connect,
             tls: self.tls.options(),
+            sessions: NonZeroUsize::new(self.sessions),
             retry_epsv: self.retry_epsv,
         }
     }
@@ -115,16 +117,17 @@ fn server(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     let address = s.require("address", host::host_port);
     let Policy { mut upstream_mode, mut upstream_ports, mut abor, mut cr_nul, .. } =
         Policy::default();
-    let mut retry_epsv = RETRY_EPSV;
+    let (mut retry_epsv, mut sessions) = (RETRY_EPSV, 0);
     s.set("data", &mut upstream_mode, value::choice(MODES));
     s.set("data_ports", &mut upstream_ports, data_ports);
     s.set("abor", &mut abor, value::choice(ABOR));
     s.set("cr_nul", &mut cr_nul, Item::boolean);
     s.set("retry_epsv", &mut retry_epsv, value::duration(Duration::ZERO..=DAY));
+    s.set("sessions", &mut sessions, value::integer(0..=1_000_000));
     let tls = tls::Protection::read(s.section("tls"), address.as_ref());
     s.finish();
     let (mode, ports) = (upstream_mode, upstream_ports);
-    Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv, tls })
+    Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv, sessions, tls })
 }
 
 const MODES: &[(&str, UpstreamMode)] = &[

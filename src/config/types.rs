@@ -35,6 +35,8 @@ pub(crate) struct ListenerConfig {
     pub(crate) bind: Vec<SocketAddr>,
     /// The server behind it.
     pub(crate) upstream: UpstreamOptions,
+    /// `T_dial` of the control connection to it.
+    pub(crate) connect: Duration,
     /// Who may connect.
     pub(crate) access: AccessList,
     /// What a session allows and how long it waits.

@@ -40,6 +40,8 @@ struct Half {
     rest: Box<[u8]>,
     at: usize,
     state: State,
+    /// After the end is said, the source is read on until its own.
+    drain: bool,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
@@ -50,6 +52,8 @@ enum State {
     Flushing,
     /// The source has ended: close_notify and FIN are on their way (P155).
     Ending,
+    /// The end is said; what still comes is dropped.
+    Draining,
     Ended,
 }
 
@@ -69,13 +73,15 @@ impl<'a> Pair<'a> {
         &self.legs
     }
 
-    /// Everything worth having was delivered: what still goes the other way is not waited for, and
-    /// that side gets its close_notify at once; some servers say 226 only after it (P155).
+    /// Everything worth having was delivered: `into` gets its close_notify at once, for some servers
+    /// say 226 only after it (P155). What still comes from the other side is read and dropped: TLS 1.3
+    /// sends its tickets there, and unread bytes would turn our close into a reset (P140).
     pub(super) fn hurry(&mut self, into: Side) {
         if let Some(half) = self.halves.get_mut(into.index())
-            && half.state == State::Moving
+            && matches!(half.state, State::Moving | State::Flushing)
         {
             half.state = State::Ending;
+            half.drain = true;
         }
     }
 
@@ -121,7 +127,7 @@ struct Flow<'a> {
 
 impl Half {
     fn new() -> Self {
-        Self { rest: Box::default(), at: 0, state: State::Moving, pause: None }
+        Self { rest: Box::default(), at: 0, state: State::Moving, drain: false, pause: None }
     }
 
     fn poll(
@@ -156,10 +162,23 @@ impl Half {
                 State::Ending => {
                     ready!(self.poll_rest(flow, to, cx))?;
                     let ended = ready!(Pin::new(&mut *to).poll_shutdown(cx));
+                    // A peer that does not hear us any more may have sent before that.
+                    if self.drain {
+                        self.state = State::Draining;
+                        continue;
+                    }
                     flow.meter.closed(flow.into.other());
                     flow.meter.end(flow.into);
                     self.state = State::Ended;
                     return Poll::Ready(flow.whole(flow.into, ended));
+                }
+                State::Draining => {
+                    if ready!(poll_drop(from, cx)) {
+                        continue;
+                    }
+                    flow.meter.end(flow.into);
+                    self.state = State::Ended;
+                    return Poll::Ready(Ok(()));
                 }
                 State::Ended => return Poll::Pending,
             }
@@ -240,6 +259,15 @@ impl Half {
             Poll::Ready(Ok(true))
         })
     }
+}
+
+/// Reads once and drops it; `false` at the end.
+fn poll_drop(from: &mut Stream, cx: &mut Context<'_>) -> Poll<bool> {
+    WORKER_BUFFER.with_borrow_mut(|buffer| {
+        let mut read = ReadBuf::new(buffer);
+        let end = ready!(Pin::new(from).poll_read(cx, &mut read));
+        Poll::Ready(end.is_ok() && !read.filled().is_empty())
+    })
 }
 
 impl Flow<'_> {

@@ -95,7 +95,13 @@ impl Guard {
     /// A full handshake may be anybody's: only a resumed one proves that the peer is the client of
     /// the control connection (P145, P149).
     fn judge(&self, info: &TlsInfo) -> Result<(), Fault> {
-        let Self::Server { control, options, .. } = self else { return Ok(()) };
+        let Self::Server { control, options, .. } = self else {
+            if !info.resumed {
+                // Servers that insist say so themselves, in their reply (P142).
+                tracing::debug!("the server did not resume the TLS session on the data connection");
+            }
+            return Ok(());
+        };
         if info.resumed || options.reuse == Reuse::Off {
             return Ok(());
         }

@@ -13,10 +13,14 @@ macro_rules! replies {
 }
 
 replies! {
-    /// Over the listener's session limit (S18).
-    TOO_MANY_SESSIONS = "421 Too many connections, try again later.";
+    /// Over the limit of the listener, the server or the process (S18).
+    TOO_MANY_SESSIONS = "421 Too many sessions, try again later.";
     /// Over the limit for one client address (S18).
-    TOO_MANY_FROM_CLIENT = "421 Too many connections from your address, try again later.";
+    TOO_MANY_FROM_CLIENT = "421 Too many sessions from your address.";
+    /// Over the limit of those who have not logged in (S18).
+    TOO_MANY_LOGINS = "421 Too many logins under way, try again later.";
+    /// Over the rate of one client address (S18).
+    TOO_FAST = "421 Too many connections from your address, try again in a minute.";
     /// The client's network is not let in (S36).
     NOT_WELCOME = "421 Service not available to your address.";
     /// We are stopping (P179).

@@ -38,6 +38,7 @@ impl Stream {
 
     /// As TLS client: TLS 1.3 tickets that have come so far, each good for one data connection
     /// (P136, P138).
+    #[cfg(test)]
     pub(crate) fn tickets_received(&self) -> u32 {
         match self {
             Self::Client(stream) => stream.get_ref().1.tls13_tickets_received(),

@@ -101,7 +101,7 @@ pub(crate) async fn serve(
         tracing::debug!(%error, client = %peer, "client left at once");
         return;
     }
-    let now = Instant::now();
+    let now = now();
     let mut driver = Driver {
         machine: Machine::new(rooms.policy.clone(), peer, local, now),
         info: SessionInfo::new(permit.id(), rooms.name.clone(), peer, rooms.xferlog.clone()),
@@ -223,7 +223,7 @@ impl Driver {
     // --- tell ---
 
     fn tell(&mut self, input: Input) {
-        let now = Instant::now();
+        let now = now();
         match input {
             // No await lies between the read and here: the worker's buffer is still ours.
             Input::Read(side, len) => SCRATCH.with_borrow(|scratch| {
@@ -275,7 +275,7 @@ impl Driver {
                 answer = self.perform(action).or(answer);
             }
             match answer {
-                Some(event) => self.machine.handle(event, Instant::now()),
+                Some(event) => self.machine.handle(event, now()),
                 None => break,
             }
         }
@@ -287,7 +287,7 @@ impl Driver {
             Action::StartTls(side) => return self.start_tls(side),
             Action::Connect => {
                 let upstream = self.rooms.upstream.clone();
-                let within = upstream.options().dial;
+                let within = self.rooms.connect;
                 self.connecting = Some(Box::pin(async move { upstream.connect(within).await }));
             }
             Action::Listen { side, expected, advertise } => {
@@ -340,4 +340,9 @@ impl Drop for Driver {
         let reason = self.closing.map_or("cut-off", CloseReason::label);
         self.info.closed(reason);
     }
+}
+
+/// The machine's clock is the timers' clock.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

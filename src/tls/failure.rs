@@ -85,13 +85,11 @@ impl Class {
 
     /// What happened, after "the client" or "the server", and what to do about it.
     fn words(self, role: Role) -> (&'static str, &'static str) {
-        match (self, role) {
-            (Self::NoCommonVersion, _) => {
-                ("speaks no version of TLS that is allowed here", "it needs TLS 1.2 or newer")
-            }
-            (Self::NoCommonCipher, _) => {
-                ("knows no cipher that is known here", "it needs ECDHE with AES-GCM or ChaCha20")
-            }
+        self.certificate_words(role).unwrap_or_else(|| self.other_words(role))
+    }
+
+    fn certificate_words(self, role: Role) -> Option<(&'static str, &'static str)> {
+        Some(match (self, role) {
             (Self::Expired, _) => ("has a certificate that has expired", "it must be renewed"),
             (Self::NotYetValid, _) => {
                 ("has a certificate that is not valid yet", "is this machine's clock right?")
@@ -135,6 +133,18 @@ impl Class {
                 "does not accept our certificate, or wants one",
                 "name a client certificate that the server trusts",
             ),
+            _ => return None,
+        })
+    }
+
+    fn other_words(self, role: Role) -> (&'static str, &'static str) {
+        match (self, role) {
+            (Self::NoCommonVersion, _) => {
+                ("speaks no version of TLS that is allowed here", "it needs TLS 1.2 or newer")
+            }
+            (Self::NoCommonCipher, _) => {
+                ("knows no cipher that is known here", "it needs ECDHE with AES-GCM or ChaCha20")
+            }
             (Self::UnknownName, Role::Server) => (
                 "asks for a server name for which there is no certificate",
                 "add a certificate for it, or answer unknown names with the first one",
@@ -164,7 +174,7 @@ impl Class {
                 "did not finish the handshake in time",
                 "is a firewall in between that looks into FTP?",
             ),
-            (Self::Network, _) => ("was lost in the handshake", "check the path to it"),
+            (_, _) => ("was lost in the handshake", "check the path to it"),
         }
     }
 }

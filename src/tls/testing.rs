@@ -173,7 +173,7 @@ fn seen(stream: &TlsStream<TcpStream>) -> Seen {
     Seen {
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         tickets: connection.tls13_tickets_received(),
-        leaf: fingerprint(&connection.peer_certificates().unwrap()[0]),
+        leaf: super::certs::fingerprint(&connection.peer_certificates().unwrap()[0]),
     }
 }
 

@@ -3,13 +3,21 @@
 /// A source of choices.
 pub(crate) enum Dice {
     Seed(u64),
-    #[allow(dead_code, reason = "the fuzz target's")]
     Bytes(std::vec::IntoIter<u8>),
 }
 
 impl Dice {
     pub(crate) const fn seeded(seed: u64) -> Self {
         Self::Seed(seed)
+    }
+
+    #[allow(
+        dead_code,
+        clippy::unnecessary_to_owned,
+        reason = "the fuzz target's; it owns its bytes"
+    )]
+    pub(crate) fn chosen(choices: &[u8]) -> Self {
+        Self::Bytes(choices.to_vec().into_iter())
     }
 
     /// Less than `n`, which must not be 0. Bytes used up give 0 for ever.

@@ -21,6 +21,11 @@ pub(super) struct Output {
 }
 
 impl Output {
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.bytes.len() - self.sent
     }

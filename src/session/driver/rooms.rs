@@ -22,6 +22,8 @@ pub(crate) struct Rooms {
     pub(crate) policy: Arc<Policy>,
     /// The server its sessions go to.
     pub(crate) upstream: Arc<Upstream>,
+    /// `T_dial` of the control connection to it.
+    pub(crate) connect: Duration,
     /// Data ports that clients connect to.
     pub(crate) downstream_ports: Arc<PortPool>,
     /// Data ports that the server connects to, in active mode.

@@ -2,8 +2,9 @@ use rustls::ServerConfig;
 
 use super::*;
 use crate::net::stream::Stream;
+use crate::tls::failure::Class;
 use crate::tls::testing::{Authority, ours, settle};
-use crate::tls::{Class, ClientCertificate, TlsInfo, TlsServer, Verify};
+use crate::tls::{ClientCertificate, TlsInfo, TlsServer, Verify};
 
 fn options(authority: &Authority, max: TlsVersion) -> ClientTlsOptions {
     let verify = Verify::CaFile(authority.ca_file());

@@ -6,10 +6,11 @@ use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
+use crate::tls::certs::fingerprint;
 use crate::tls::testing::{Authority, DAY, PATIENCE, loopback, ours, server_options};
 use crate::tls::{
     ClientTlsOptions, ServerTlsOptions, TlsClient, TlsServer, TlsVersion, TlsVersions, Verify,
-    accept, connect, fingerprint,
+    accept, connect,
 };
 
 /// What client and server make of their meeting.

@@ -1,8 +1,9 @@
 use std::time::SystemTime;
 
 use super::*;
+use crate::tls::failure::Class;
 use crate::tls::testing::{Authority, DAY, Peer, server_options, text};
-use crate::tls::{CertificateFiles, Class, UnknownSni};
+use crate::tls::{CertificateFiles, UnknownSni};
 
 const UPLOAD: bool = true;
 const DOWNLOAD: bool = false;
@@ -175,7 +176,7 @@ async fn log_in(server: &TlsServer, client: &Peer) -> (ServerSession, TlsInfo) {
 }
 
 fn leaf(files: &CertificateFiles) -> [u8; 32] {
-    crate::tls::fingerprint(&certs::load(files).unwrap().cert[0])
+    crate::tls::certs::fingerprint(&certs::load(files).unwrap().cert[0])
 }
 
 fn with_certificate(authority: &Authority, files: &CertificateFiles) -> Peer {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 
 use rustix::process::Signal;
 
@@ -101,9 +101,20 @@ impl Gateway {
 
     /// Starts it with this very configuration file.
     pub(crate) fn start_with(lab: &Lab, toml: &str) -> Self {
+        let command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
+        Self::run(lab, toml, command)
+    }
+
+    /// The same with no more than so many descriptors.
+    pub(crate) fn start_with_descriptors(lab: &Lab, config: &Config, limit: u32) -> Self {
+        let mut command = lab.net.gateway.command("prlimit");
+        command.arg(format!("--nofile={limit}")).arg(env!("CARGO_BIN_EXE_ftpgate"));
+        Self::run(lab, &config.toml(), command)
+    }
+
+    fn run(lab: &Lab, toml: &str, mut command: Command) -> Self {
         let file = lab.path("ftpgate.toml");
         fs::write(&file, toml).expect("own file");
-        let mut command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
         command.args(["run", "-c"]).arg(&file);
         // Settings of the machine are not the test's.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FTPGATE_")) {
