@@ -28,12 +28,12 @@ pub(super) fn mode<T: Copy>(
     modes: &'static [(&'static str, T)],
     default: T,
 ) -> T {
-    let read = if s.is_given() {
-        s.require("mode", value::choice(modes))
-    } else {
-        s.take("mode", value::choice(modes))
-    };
-    read.unwrap_or(default)
+    if s.is_given() && s.written("mode").is_none() {
+        let words: Vec<_> = modes.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        let problem = Problem::error("`mode` is missing: is there to be TLS or not?");
+        s.missed("mode", problem.remedy(format!("add mode = one of {}", words.join(", "))));
+    }
+    s.take("mode", value::choice(modes)).unwrap_or(default)
 }
 
 /// Reads `cert` and `key`. `None`: neither is there, or something is wrong and reported.
@@ -56,17 +56,15 @@ pub(super) fn pair(s: &mut Section<'_>) -> Option<CertificateFiles> {
     Some(CertificateFiles { chain: chain?, key: key? })
 }
 
-/// A port that is known for the other kind of TLS: what will happen there, and the mode that fits.
-pub(super) fn odd_port(implicit: bool, port: u16) -> Option<(&'static str, &'static str)> {
+/// A port that is known for the other kind of TLS, and what will happen there.
+pub(super) fn odd_port(implicit: bool, port: u16) -> Option<&'static str> {
     match (implicit, port) {
-        (true, EXPLICIT) => Some((
-            "on port 21 the first words are in the clear: a handshake before them fails",
-            "explicit TLS",
-        )),
-        (false, IMPLICIT) => Some((
-            "on port 990 TLS begins with the first byte: both sides would wait for each other",
-            "implicit TLS",
-        )),
+        (true, EXPLICIT) => {
+            Some("on port 21 the first words are in the clear: a handshake before them fails")
+        }
+        (false, IMPLICIT) => {
+            Some("on port 990 TLS begins with the first byte: each side would wait for the other")
+        }
         _ => None,
     }
 }

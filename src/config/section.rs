@@ -173,7 +173,8 @@ impl<'a> Section<'a> {
         let table = entry.and_then(|entry| match &entry.item.value {
             Value::Table(table) => Some(table.clone()),
             _ => {
-                let reason = format!("this is a section: write [{}]", join(&self.generic, key));
+                let heading = join(&self.generic, key);
+                let reason = format!("this is a section: write [{heading}], or {key} = {{ … }}");
                 self.report(key, entry.item.problem(reason));
                 None
             }

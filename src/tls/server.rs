@@ -1,6 +1,8 @@
 //! We are the server: certificates, and for every FTP session a pair of configurations of which
 //! one gives TLS sessions and the other takes them.
 
+mod describe;
+
 use std::fmt;
 use std::sync::Arc;
 

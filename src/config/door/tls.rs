@@ -74,11 +74,11 @@ impl Protection {
             return;
         }
         let implicit = self.mode == ClientTls::Implicit;
+        let fits = if implicit { "required" } else { "implicit" };
         let mut ports = addresses.iter().map(SocketAddr::port);
-        if let Some((reason, fits)) = ports.find_map(|port| protection::odd_port(implicit, port)) {
-            let mode = if implicit { "required" } else { "implicit" };
+        if let Some(reason) = ports.find_map(|port| protection::odd_port(implicit, port)) {
             let problem = Problem::warning(reason).within(self.place.as_ref());
-            s.report("tls.mode", problem.remedy(format!("mode = \"{mode}\" is {fits}")));
+            s.report("tls.mode", problem.remedy(format!("mode = \"{fits}\" is for this port")));
         }
     }
 

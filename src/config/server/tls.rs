@@ -49,8 +49,8 @@ impl Protection {
         s.set("data", &mut data, value::choice(DATA));
         let mut strict_end = DataTls::default().strict_server_end;
         s.set("eof", &mut strict_end, value::choice(END));
-        if let Some((reason, remedy)) = address.and_then(|address| odd_port(mode, address.port)) {
-            s.report("mode", Problem::warning(reason).within(place.as_ref()).remedy(remedy));
+        if let Some(problem) = address.and_then(|address| odd_port(mode, address.port)) {
+            s.report("mode", problem.within(place.as_ref()));
         }
         s.finish();
         let options = ClientTlsOptions { verify, server_name, certificate, max };
@@ -75,14 +75,14 @@ impl Protection {
     }
 }
 
-fn odd_port(mode: ServerTls, port: u16) -> Option<(&'static str, String)> {
-    let (implicit, mode) = match mode {
+fn odd_port(mode: ServerTls, port: u16) -> Option<Problem> {
+    let (implicit, fits) = match mode {
         ServerTls::Implicit => (true, "explicit"),
         ServerTls::Explicit | ServerTls::Auto | ServerTls::Same => (false, "implicit"),
         ServerTls::Off => return None,
     };
-    let (reason, fits) = protection::odd_port(implicit, port)?;
-    Some((reason, format!("mode = \"{mode}\" is {fits}")))
+    let problem = Problem::warning(protection::odd_port(implicit, port)?);
+    Some(problem.remedy(format!("mode = \"{fits}\" is for this port")))
 }
 
 /// How the server proves who it is: one way, not two.
