@@ -104,19 +104,50 @@ strict! {
     ticket_before_the_227_tls13 = TlsKind::FileZillaOrder, Tls13;
 }
 
-/// ProFTPD 1.3.8 gives a ticket with each download and none with an upload, and a ticket is good
-/// for one connection (P137): an upload has to have downloads before it.
+/// A ticket of TLS 1.3 is good for one connection (P136). ProFTPD 1.3.8 gives two at the beginning,
+/// one with each download and none with an upload: two uploads in a session is what there is
+/// (P137), and why 1.2 is the default (P138).
 #[test]
 fn proftpd_tls13() {
     let scene = scene(TlsKind::Proftpd(Version::Tls13), Version::Tls13);
     let mut control = Control::login(&scene.lab.net.client, scene.gateway.address());
-    for number in 0..ROUNDS {
-        for what in ["LIST", "STOR", "RETR", "LIST"] {
+    for what in ["LIST", "RETR"] {
+        for number in 0..ROUNDS {
             transfer(&scene, &mut control, what, number);
         }
     }
+    transfer(&scene, &mut control, "STOR", 0);
+    for number in 0..ROUNDS {
+        for what in ["RETR", "LIST"] {
+            transfer(&scene, &mut control, what, number);
+        }
+    }
+    transfer(&scene, &mut control, "STOR", 1);
+    // What the server refuses now is told as it says it, and the session goes on.
+    let data = control.open(Mode::Pasv);
+    control.send("STOR third");
+    let stream = control.data(data);
+    control.expect_started();
+    control.expect_reply(425);
+    drop(stream);
     control.in_step();
     scene.gateway.stop();
+}
+
+/// The same server takes the third upload in a row with the settings we ship (P137, P138).
+#[test]
+fn the_third_upload() {
+    let lab = Lab::new();
+    let pki = Pki::new(&lab);
+    let server = Server::secure(&lab, TlsKind::ProftpdAny, &pki.server());
+    let config = Config::to(server.address()).upstream(&pki.upstream("explicit", ""));
+    let gateway = Gateway::start(&lab, &config);
+    let mut control = Control::login(&lab.net.client, gateway.address());
+    for _ in 0..3 {
+        control.store(Mode::Pasv, "STOR file", &content(1, LENGTH));
+    }
+    control.in_step();
+    gateway.stop();
 }
 
 /// Sessions that go on at the same time have nothing to do with each other (P134).
@@ -126,10 +157,8 @@ fn many_sessions(kind: TlsKind, max: Version) {
         for _ in 0..SESSIONS {
             scope.spawn(|| {
                 let mut control = Control::login(&scene.lab.net.client, scene.gateway.address());
-                for number in 0..2 {
-                    for what in ["LIST", "STOR", "RETR"] {
-                        transfer(&scene, &mut control, what, number);
-                    }
+                for (number, what) in ["LIST", "STOR", "RETR", "LIST"].into_iter().enumerate() {
+                    transfer(&scene, &mut control, what, number);
                 }
                 control.in_step();
             });

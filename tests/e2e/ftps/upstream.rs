@@ -54,7 +54,7 @@ fn good(_: &Lab, pki: &Pki) -> Identity {
 /// What stands behind the 234 in the clear could be anybody's (S13).
 #[test]
 fn clear_text_behind_the_234() {
-    let heard = refused("explicit", "\"session\"", good, |peer, _| {
+    let heard = refused("explicit", "\"reason\":\"injection\"", good, |peer, _| {
         peer.say("220 Ready\r\n");
         peer.until("AUTH");
         peer.say("234 Go on\r\n230 You are logged in\r\n");
@@ -65,13 +65,13 @@ fn clear_text_behind_the_234() {
 /// A greeting that claims a login does not spare AUTH (P114).
 #[test]
 fn a_greeting_that_claims_a_login() {
-    refused("explicit", "\"session\"", good, |peer, _| peer.say("230 Welcome\r\n"));
+    refused("explicit", "\"reason\":\"server-tls\"", good, |peer, _| peer.say("230 Welcome\r\n"));
 }
 
 #[test]
 fn auth_refused() {
     for reply in ["500 What?\r\n", "502 No\r\n", "534 Not now\r\n", "421 Bye\r\n", "334 Go on\r\n"] {
-        let heard = refused("explicit", "\"session\"", good, move |peer, _| {
+        let heard = refused("explicit", "\"reason\":\"server-tls\"", good, move |peer, _| {
             peer.say("220 Ready\r\n");
             peer.until("AUTH");
             peer.say(reply);
@@ -102,7 +102,7 @@ fn no_implicit_tls() {
 /// PROT refused is data in the clear.
 #[test]
 fn prot_refused() {
-    let heard = refused("explicit", "\"session\"", good, |peer, tls| {
+    let heard = refused("explicit", "\"reason\":\"server-tls\"", good, |peer, tls| {
         peer.greet_secure(tls);
         peer.until("PROT");
         peer.say("536 No\r\n");
@@ -194,7 +194,7 @@ fn a_pinned_certificate() {
 /// `auto` asks for TLS where FEAT lists it, and then there is no way back.
 #[test]
 fn auto_that_is_refused() {
-    let heard = refused("auto", "\"session\"", good, |peer, _| {
+    let heard = refused("auto", "\"reason\":\"server-tls\"", good, |peer, _| {
         peer.say("220 Ready\r\n");
         peer.until("AUTH");
         peer.say("502 No\r\n");

@@ -252,6 +252,11 @@ impl<'a> Control<'a> {
         String::from_utf8_lossy(&rest).into_owned()
     }
 
+    /// Whether nothing but an end is to be had any more.
+    pub(crate) fn is_cut_off(&mut self) -> bool {
+        matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
+    }
+
     /// Fails unless the dialogue is in step: nothing left unread, and a command is answered.
     pub(crate) fn in_step(&mut self) {
         assert!(self.stream.buffer().is_empty(), "unread replies\n{}", self.transcript);

@@ -16,6 +16,8 @@ pub(crate) enum TlsKind {
     VsftpdImplicit,
     /// Takes none that does not resume the session of its own control connection.
     Proftpd(Version),
+    /// The same with either version, as it comes.
+    ProftpdAny,
     ProftpdImplicit,
     /// Required on the control connection; with `data`, there as well.
     PureFtpd {
@@ -47,6 +49,9 @@ impl Server {
             }
             TlsKind::Proftpd(Version::Tls13) => {
                 Self::proftpd(lab, &proftpd(lab, identity, "TLSv1.3", ""))
+            }
+            TlsKind::ProftpdAny => {
+                Self::proftpd(lab, &proftpd(lab, identity, "TLSv1.2 TLSv1.3", ""))
             }
             TlsKind::ProftpdImplicit => {
                 let text = proftpd(lab, identity, "TLSv1.2 TLSv1.3", "TLSOptions UseImplicitSSL");

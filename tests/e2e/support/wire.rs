@@ -55,16 +55,32 @@ pub(crate) struct TlsClient {
 impl TlsClient {
     /// Trusts the authority in this file and speaks only this version.
     pub(crate) fn new(ca: &Path, version: Version) -> Self {
+        Self::build(ca, version, None)
+    }
+
+    /// The same with a certificate of its own.
+    pub(crate) fn showing(ca: &Path, version: Version, identity: &Identity) -> Self {
+        Self::build(ca, version, Some(identity))
+    }
+
+    fn build(ca: &Path, version: Version, identity: Option<&Identity>) -> Self {
         let mut roots = RootCertStore::empty();
         for certificate in certificates(ca) {
             roots.add(certificate).expect("authority");
         }
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&version.only())
             .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let mut config = match identity {
+            None => config.with_no_client_auth(),
+            Some(identity) => {
+                let key = PrivateKeyDer::from_pem_file(&identity.key).expect("key");
+                let chain = certificates(&identity.chain);
+                config.with_client_auth_cert(chain, key).expect("certificate")
+            }
+        };
         config.resumption = Resumption::in_memory_sessions(64);
         Self { config: Arc::new(config), name: ServerName::IpAddress(IpAddr::from(PUBLIC).into()) }
     }
@@ -193,6 +209,16 @@ impl Wire {
             Self::Server(tls) => tls.conn.handshake_kind(),
         };
         kind == Some(HandshakeKind::Resumed)
+    }
+
+    /// The other side's certificate.
+    pub(crate) fn certificate(&self) -> Option<CertificateDer<'static>> {
+        let chain = match self {
+            Self::Plain(_) => None,
+            Self::Client(tls) => tls.conn.peer_certificates(),
+            Self::Server(tls) => tls.conn.peer_certificates(),
+        };
+        chain?.first().map(|leaf| leaf.clone().into_owned())
     }
 
     pub(crate) fn version(&self) -> Option<Version> {
