@@ -20,7 +20,8 @@ use std::sync::{Arc, LazyLock};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 pub(crate) use client::{ClientSession, TlsClient};
-pub(crate) use failure::HandshakeError;
+pub(crate) use error::TlsError;
+pub(crate) use failure::{Class, HandshakeError};
 pub(crate) use handshake::{TlsInfo, accept, connect};
 pub(crate) use options::{
     CertificateFiles, ClientCertificate, ClientTlsOptions, ServerTlsOptions, TlsVersion,
