@@ -29,7 +29,8 @@ const LENGTH: usize = 50_000;
 
 /// A listener for each pair, on port 2100, 2101 …
 fn pairs() -> impl Iterator<Item = (u16, &'static str, &'static str, u16)> {
-    let pairs = CLIENTS.into_iter().flat_map(|client| UPSTREAMS.map(|(tls, port)| (client, tls, port)));
+    let pairs =
+        CLIENTS.into_iter().flat_map(|client| UPSTREAMS.map(|(tls, port)| (client, tls, port)));
     (2100..).zip(pairs).map(|(listen, (client, tls, port))| match (client, tls) {
         // One who speaks in the clear is spoken for in the clear.
         ("off", "same") => (listen, client, tls, PLAIN),
