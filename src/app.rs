@@ -4,6 +4,8 @@
 //! session lives and dies on its worker. Background work (names, files, signals) has the thread
 //! that calls [`App::run`].
 
+mod certificates;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,6 +30,7 @@ use crate::registry::Registry;
 use crate::registry::seats::Seats;
 use crate::session::driver::rooms::Rooms;
 use crate::telemetry::xferlog::Xferlog;
+use crate::tls::{TlsClient, TlsServer};
 use crate::upstream::Upstream;
 
 /// Everything bound and ready; nothing accepted yet.
@@ -54,6 +58,14 @@ pub enum BuildError {
         /// What to do, or nothing.
         remedy: &'static str,
     },
+    /// Certificates cannot be used.
+    #[error("TLS of {whose}: {source}")]
+    Tls {
+        /// The listener or the upstream.
+        whose: String,
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The classic transfer log cannot be written.
     #[error("cannot open log.xferlog: {0}; make its folder and let this user write there")]
     Xferlog(io::Error),
@@ -66,6 +78,8 @@ pub struct Stop {
     pub drain: CancellationToken,
     /// End at once.
     pub kill: CancellationToken,
+    /// Read the certificates again.
+    pub reload: Arc<Notify>,
 }
 
 impl Stop {
@@ -101,7 +115,7 @@ impl App {
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
         for (listener, sets) in config.listeners.iter().zip(bound) {
-            let door = Arc::new(parts.door(listener));
+            let door = Arc::new(parts.door(listener)?);
             for set in sets {
                 for (worker, socket) in sockets.iter_mut().zip(set) {
                     worker.push((socket, door.clone()));
@@ -131,6 +145,11 @@ impl App {
             tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
         }
         self.announce();
+        let secured = self.doors.iter().filter_map(|door| {
+            let tls = door.rooms.client_tls.clone()?;
+            Some((door.rooms.name.clone(), tls))
+        });
+        tokio::spawn(certificates::keep(secured.collect(), stop.clone()));
         let mut threads = Vec::new();
         for (number, sockets) in self.sockets.into_iter().enumerate() {
             match worker(number, sockets, stop.clone()) {
@@ -212,7 +231,7 @@ struct Server {
 }
 
 impl Parts {
-    fn door(&mut self, listener: &ListenerConfig) -> Door {
+    fn door(&mut self, listener: &ListenerConfig) -> Result<Door, BuildError> {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
         let Server { upstream, seats } = self.server(listener);
@@ -227,16 +246,18 @@ impl Parts {
             throttle: Throttle::listener(&listener.data.rates),
             data: Arc::new(listener.data.clone()),
             keepalive: listener.keepalive,
+            client_tls: client_tls(listener)?,
+            server_tls: server_tls(listener)?,
             xferlog: self.xferlog.clone(),
         };
-        Door {
+        Ok(Door {
             rooms: Arc::new(rooms),
             access: listener.access.clone(),
             limits: listener.limits.clone(),
             registry: Registry::new(),
             process: self.seats.clone(),
             server: seats,
-        }
+        })
     }
 
     fn server(&mut self, listener: &ListenerConfig) -> Server {
@@ -260,7 +281,21 @@ impl Parts {
     }
 }
 
-fn worker_count(configured: Option<NonZeroUsize>) -> usize {
+fn client_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {
+    let loaded = listener.tls.as_ref().map(TlsServer::load).transpose();
+    let whose = || format!("listener \"{}\"", listener.name);
+    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
+}
+
+fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, BuildError> {
+    let (upstream, host) = (&listener.upstream, &listener.upstream.address.host);
+    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, host)).transpose();
+    let whose = || format!("upstream \"{}\"", upstream.name);
+    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
+}
+
+/// As configured, or one a core.
+pub(crate) fn worker_count(configured: Option<NonZeroUsize>) -> usize {
     configured.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
 }
 
@@ -355,5 +390,11 @@ fn worker(
         }
         sessions.len()
     };
-    thread::Builder::new().name(format!("worker-{number}")).spawn(move || runtime.block_on(serve))
+    let work = move || {
+        let cut_off = runtime.block_on(serve);
+        // Not waiting for a resolver that does not answer.
+        runtime.shutdown_background();
+        cut_off
+    };
+    thread::Builder::new().name(format!("worker-{number}")).spawn(work)
 }

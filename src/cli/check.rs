@@ -1,30 +1,25 @@
 //! `ftpgate check`: the configuration, then what only this machine can tell.
 
+mod server;
+
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::net::TcpStream;
+use rustls_pki_types::UnixTime;
 
 use super::run::background;
 use super::{Settings, tell};
 use crate::advertise::Advertiser;
-use crate::app::is_missing_ipv6;
+use crate::app::{is_missing_ipv6, worker_count};
 use crate::config::{Config, ListenerConfig};
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::limits;
 use crate::net::socket;
 use crate::telemetry::xferlog::Xferlog;
-use crate::upstream::Upstream;
-
-/// How long a server may take to greet us.
-const GREETING: Duration = Duration::from_secs(10);
-
-/// The longest greeting line that is looked at, bytes.
-const MAX_GREETING: u64 = 4096;
+use crate::tls::TlsServer;
+use server::Trial;
 
 /// Taken ports that are named one by one.
 const MAX_NAMED_PORTS: usize = 5;
@@ -78,6 +73,7 @@ impl Report {
             self.data_ports(listener);
             self.source_port(listener);
             self.advertised(listener).await;
+            self.certificates(listener);
             self.server(listener).await;
         }
         self.xferlog(config);
@@ -185,40 +181,63 @@ impl Report {
         }
     }
 
-    async fn server(&mut self, listener: &ListenerConfig) {
-        let upstream = Upstream::new(listener.upstream.clone(), Vec::new());
-        let options = upstream.options();
-        let name = format!("{}: server {}", listener.name, options.address);
-        match upstream.connect(listener.connect).await {
-            Err(error) => self.bad(format!("{name}: {error}")),
-            Ok(stream) => match greeting(stream).await {
-                Some(line) if line.starts_with('2') || line.starts_with("120") => {
-                    self.good(format!("{name} answers: {line}"));
+    /// The certificates for clients.
+    fn certificates(&mut self, listener: &ListenerConfig) {
+        let Some(options) = &listener.tls else { return };
+        let name = &listener.name;
+        match TlsServer::load(options) {
+            Err(error) => self.bad(format!("{name}: TLS towards clients: {error}")),
+            Ok(server) => {
+                for line in server.describe() {
+                    self.good(format!("{name}: {line}"));
                 }
-                Some(line) => self.bad(format!("{name} refuses us: {line}")),
-                None => self.bad(format!("{name} accepts but does not greet: is it FTP?")),
-            },
+                for line in server.warnings(UnixTime::now()) {
+                    self.warn(format!("{name}: {line}"));
+                }
+            }
+        }
+    }
+
+    async fn server(&mut self, listener: &ListenerConfig) {
+        let name = format!("{}: server {}", listener.name, listener.upstream.address);
+        let trial = Trial::new(listener);
+        match trial.run().await {
+            Ok(found) => {
+                self.good(format!("{name} answers: {}", found.greeting));
+                if let Some(tls) = &found.tls {
+                    self.good(format!("{name} speaks TLS {}, {}", tls.version, tls.cipher));
+                }
+                if let Some(but) = found.but {
+                    self.warn(format!("{name}: {but}"));
+                }
+                self.pin(&name, found.pin);
+            }
+            Err(refusal) => {
+                self.bad(format!("{name}: {refusal}"));
+                self.pin(&name, trial.fingerprint(&refusal).await);
+            }
+        }
+    }
+
+    /// A certificate that nothing here vouches for, but an eye may.
+    fn pin(&mut self, name: &str, fingerprint: Option<String>) {
+        if let Some(fingerprint) = fingerprint {
+            self.warn(format!(
+                "{name}: the certificate it shows is pinned with this line, if it is the right \
+                 one: fingerprint = \"{fingerprint}\""
+            ));
         }
     }
 
     fn descriptors(&mut self, config: &Config) {
         let Ok(limit) = socket::descriptor_limit() else { return };
-        let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let workers = worker_count(config.workers);
         let sessions = config.listeners.iter().map(|listener| listener.limits.sessions).sum();
         match limits::descriptor_warning(limit, workers, sessions) {
             Some(warning) => self.warn(warning),
             None => self.good(format!("{limit} descriptors are enough for {sessions} sessions")),
         }
     }
-}
-
-/// The first line, with whatever is not printable replaced.
-async fn greeting(stream: TcpStream) -> Option<String> {
-    let mut line = Vec::new();
-    let mut reader = BufReader::new(stream).take(MAX_GREETING);
-    let read = tokio::time::timeout(GREETING, reader.read_until(b'\n', &mut line)).await;
-    let text = String::from_utf8_lossy(&line).trim_end().replace(char::is_control, "?");
-    matches!(read, Ok(Ok(n)) if n > 0).then_some(text)
 }
 
 fn say(line: &str) {

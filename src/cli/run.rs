@@ -27,14 +27,19 @@ pub(super) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     for warning in &warnings {
         tracing::warn!("{}", warning.one_line());
     }
-    socket::descriptor_limit().context("cannot raise the descriptor limit")?;
+    if let Err(error) = socket::descriptor_limit() {
+        tracing::warn!(%error, "cannot raise the descriptor limit");
+    }
     let app = App::build(&config)?;
-    let cut_off = background()?.block_on(async {
+    let runtime = background()?;
+    let cut_off = runtime.block_on(async {
         let stop = Stop::default();
         let signals = Signals::new().context("cannot watch signals")?;
         tokio::spawn(signals.obey(stop.clone(), app.shutdown()));
         anyhow::Ok(app.run(stop).await)
     })?;
+    // Not waiting for a resolver that does not answer.
+    runtime.shutdown_background();
     tracing::info!(cut_off, "stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,7 @@
 //! `[[upstream]]`: the servers, before they are joined with a listener's settings.
 
+mod tls;
+
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use super::problem::{Place, Problem};
 use super::read::Reader;
 use super::resolve::Flags;
 use super::section::Section;
-use super::settings::DAY;
+use super::settings::{DAY, Settings};
 use super::value;
 use crate::session::policy::{AborStyle, DataCommand, Policy, UpstreamMode};
 use crate::upstream::options::{HostPort, UpstreamOptions};
@@ -28,16 +30,19 @@ pub(super) struct Server {
     abor: AborStyle,
     cr_nul: bool,
     retry_epsv: Duration,
+    tls: tls::Protection,
     sessions: usize,
 }
 
 impl Server {
-    /// Gives a listener's policy what depends on the server behind it.
-    pub(super) fn instruct(&self, policy: &mut Policy) {
+    /// Gives a listener's settings what depends on the server behind it.
+    pub(super) fn instruct(&self, settings: &mut Settings) {
+        let policy = &mut settings.policy;
         policy.upstream_mode = self.mode;
         policy.upstream_ports = self.ports.clone();
         policy.abor = self.abor;
         policy.cr_nul = self.cr_nul;
+        self.tls.instruct(settings);
     }
 
     /// Its run form.
@@ -45,9 +50,21 @@ impl Server {
         UpstreamOptions {
             name: self.name.clone(),
             address: self.address.clone(),
+            tls: self.tls.options(),
             sessions: NonZeroUsize::new(self.sessions),
             retry_epsv: self.retry_epsv,
         }
+    }
+
+    /// What a listener without TLS makes of a server that is to be protected as the client is.
+    pub(super) fn never_protected(&self, listener: &str) -> Option<Problem> {
+        let place = self.tls.follows_client()?;
+        let reason = format!(
+            "listener `{listener}` has no TLS, so its sessions reach the server in the clear"
+        );
+        let remedy = "mode = \"explicit\" protects the server's side whatever the client does";
+        let problem = Problem::warning(reason).within(place).remedy(remedy);
+        Some(problem.about(format!("upstream.{}.tls.mode", self.name)))
     }
 }
 
@@ -107,9 +124,10 @@ fn server(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     s.set("cr_nul", &mut cr_nul, Item::boolean);
     s.set("retry_epsv", &mut retry_epsv, value::duration(Duration::ZERO..=DAY));
     s.set("sessions", &mut sessions, value::integer(0..=1_000_000));
+    let tls = tls::Protection::read(s.section("tls"), address.as_ref());
     s.finish();
     let (mode, ports) = (upstream_mode, upstream_ports);
-    Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv, sessions })
+    Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv, sessions, tls })
 }
 
 const MODES: &[(&str, UpstreamMode)] = &[

@@ -168,6 +168,8 @@ impl Settings {
         s.set("preliminary", &mut wait.preliminary, value::duration(SECOND..=DAY));
         s.set("grace", &mut wait.grace, value::duration(ZERO..=MINUTE));
         data.grace = wait.grace;
+        s.set("tls", &mut wait.tls, value::duration(SECOND..=HOUR));
+        data.tls.handshake = wait.tls;
         s.set("abort", &mut wait.abort, value::duration(MOMENT..=HOUR));
         s.set("lease_wait", &mut wait.lease_wait, value::duration(ZERO..=MINUTE));
         s.set("data_accept", &mut data.accept, value::duration(SECOND..=HOUR));

@@ -110,6 +110,43 @@ pub(crate) struct DataOptions {
     pub(crate) pipe: usize,
     /// Bandwidth caps.
     pub(crate) rates: Rates,
+    /// What is asked of data connections under TLS.
+    pub(crate) tls: DataTls,
+}
+
+/// What is asked of data connections under TLS.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DataTls {
+    /// `T_tls`: how long a handshake may take.
+    pub(crate) handshake: Duration,
+    /// Whether a client's data connection has to resume its control connection's session (P149).
+    pub(crate) reuse: Reuse,
+    /// An upload that ends without close_notify is broken (P156).
+    pub(crate) strict_client_end: bool,
+    /// So is a download from the server; else its 226 is believed.
+    pub(crate) strict_server_end: bool,
+}
+
+/// Session reuse on data connections, asked of clients (P149).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// Not looked at.
+    Off,
+    /// Logged when it is missing.
+    Prefer,
+    /// A data connection without it is refused with 522.
+    Require,
+}
+
+impl Default for DataTls {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(15),
+            reuse: Reuse::Prefer,
+            strict_client_end: true,
+            strict_server_end: false,
+        }
+    }
 }
 
 /// Bandwidth caps, bytes a second; `None` is no cap.
@@ -139,6 +176,7 @@ impl Default for DataOptions {
             close: Duration::from_secs(5),
             pipe: 1 << 20,
             rates: Rates::default(),
+            tls: DataTls::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::guard::TransferTls;
 use super::options::{DataOptions, PortOptions, PortRange};
 use super::ports::PortPool;
 use super::throttle::Throttle;
@@ -98,7 +99,8 @@ pub(super) async fn joined(options: DataOptions, throttle: Throttle, way: Direct
         from: Some(SocketAddr::new(local, 0)),
     };
     let downstream = LegSource::Accept(lease);
-    let transfer = Transfer::start(downstream, upstream, Arc::new(options), throttle);
+    let transfer =
+        Transfer::start(downstream, upstream, Arc::new(options), throttle, TransferTls::default());
     let client = connect(to, peer(1)).await;
     transfer.advance(Stage::Requested(way));
     let (server, _) = listener.accept().await.unwrap();

@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::tls::ClientTlsOptions;
+
 /// A server behind the gateway.
 #[derive(Debug, Clone)]
 pub(crate) struct UpstreamOptions {
@@ -11,6 +13,8 @@ pub(crate) struct UpstreamOptions {
     pub(crate) name: String,
     /// Where it listens.
     pub(crate) address: HostPort,
+    /// What is asked of its certificate, where it is protected at all.
+    pub(crate) tls: Option<ClientTlsOptions>,
     /// Sessions at once, of all listeners that lead to it; `None` is no bound (S18).
     pub(crate) sessions: Option<NonZeroUsize>,
     /// How long a refused EPSV is remembered (P73).

@@ -21,7 +21,13 @@ use crate::session::event::Side::{Downstream, Upstream};
 use crate::session::event::Stage;
 
 fn start(downstream: LegSource, upstream: LegSource, options: DataOptions) -> Transfer {
-    Transfer::start(downstream, upstream, Arc::new(options), Throttle::default())
+    Transfer::start(
+        downstream,
+        upstream,
+        Arc::new(options),
+        Throttle::default(),
+        TransferTls::default(),
+    )
 }
 
 /// A leg whose peer, of address `n`, is to connect to us, and where to.

@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use tokio::net::TcpStream;
-
 use super::Driver;
+use super::control::Control;
 use crate::data::ports::{LeaseError, PortLease};
 use crate::data::transfer::{LegSource, Transfer};
 use crate::session::event::{Leg, ListenError, Side, TransferPlan};
@@ -16,8 +15,7 @@ impl Driver {
         expected: IpAddr,
         advertise: bool,
     ) -> Result<SocketAddr, ListenError> {
-        let control = self.stream(side).ok_or(ListenError::Local)?;
-        let local = control.local_addr().map_err(|_| ListenError::Local)?;
+        let local = self.control(side).local().ok_or(ListenError::Local)?;
         let address = if advertise { self.advertised(local.ip())? } else { local.ip() };
         let pool = self.rooms.ports(side);
         let lease = match pool.lease(local, expected) {
@@ -72,29 +70,26 @@ impl Driver {
 
     pub(super) fn open(&mut self, plan: TransferPlan) {
         let [downstream, upstream] = &mut self.leases;
-        let (client, port) = (Some(&self.client), self.rooms.data.source_port);
+        let [client, server] = &self.controls;
+        let port = self.rooms.data.source_port;
         let downstream = source(plan.downstream, downstream.take(), client, port);
-        let upstream = source(plan.upstream, upstream.take(), self.server.as_ref(), 0);
+        let upstream = source(plan.upstream, upstream.take(), server, 0);
         if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
             let options = self.rooms.data.clone();
             let throttle = self.throttle.clone();
-            self.transfer = Some(Transfer::start(downstream, upstream, options, throttle));
+            self.transfer =
+                Some(Transfer::start(downstream, upstream, options, throttle, self.tls.transfer()));
         }
     }
 }
 
-fn source(
-    leg: Leg,
-    lease: Option<PortLease>,
-    control: Option<&TcpStream>,
-    port: u16,
-) -> Option<LegSource> {
+fn source(leg: Leg, lease: Option<PortLease>, control: &Control, port: u16) -> Option<LegSource> {
     let mut to = match leg {
         Leg::Accept => return lease.map(LegSource::Accept),
         Leg::Connect(to) => to,
     };
     // Data leaves from the address of its control connection (P41), and by the same link.
-    let mut from = control.and_then(|control| control.local_addr().ok());
+    let mut from = control.local();
     if let Some(from) = &mut from {
         from.set_port(port);
         if let (SocketAddr::V6(from), SocketAddr::V6(to)) = (from, &mut to) {

@@ -143,6 +143,11 @@ impl Gateway {
         process.wait_for(what, |p| p.log().lines().any(&wanted).then_some(()));
     }
 
+    /// Has it read its certificates again.
+    pub(crate) fn reload(&self) {
+        self.process.as_ref().expect("a gateway in between").signal(Signal::HUP);
+    }
+
     /// Asks it to stop, as a service manager does.
     pub(crate) fn terminate(&self) {
         self.process.as_ref().expect("a gateway in between").signal(Signal::TERM);
