@@ -67,7 +67,8 @@ impl Config {
         self
     }
 
-    fn toml(&self) -> String {
+    /// The file.
+    pub(crate) fn toml(&self) -> String {
         let Self { upstream, listener_lines, upstream_lines, .. } = self;
         let Self { ports, advertise_lines, sections, .. } = self;
         format!(
@@ -140,6 +141,11 @@ impl Gateway {
     pub(crate) fn logs(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
         let process = self.process.as_mut().expect("a gateway in between");
         process.wait_for(what, |p| p.log().lines().any(&wanted).then_some(()));
+    }
+
+    /// Has it read its certificates again.
+    pub(crate) fn reload(&self) {
+        self.process.as_ref().expect("a gateway in between").signal(Signal::HUP);
     }
 
     /// Asks it to stop, as a service manager does.
