@@ -4,6 +4,8 @@
 //! session lives and dies on its worker. Background work (names, files, signals) has the thread
 //! that calls [`App::run`].
 
+mod certificates;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,8 +27,10 @@ use crate::limits;
 use crate::listener::Door;
 use crate::net::socket;
 use crate::registry::Registry;
+use crate::registry::seats::Seats;
 use crate::session::driver::rooms::Rooms;
 use crate::telemetry::xferlog::Xferlog;
+use crate::tls::{TlsClient, TlsServer};
 use crate::upstream::Upstream;
 
 /// Everything bound and ready; nothing accepted yet.
@@ -53,6 +58,14 @@ pub enum BuildError {
         /// What to do, or nothing.
         remedy: &'static str,
     },
+    /// Certificates cannot be used.
+    #[error("TLS of {whose}: {source}")]
+    Tls {
+        /// The listener or the upstream.
+        whose: String,
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The classic transfer log cannot be written.
     #[error("cannot open log.xferlog: {0}; make its folder and let this user write there")]
     Xferlog(io::Error),
@@ -65,6 +78,8 @@ pub struct Stop {
     pub drain: CancellationToken,
     /// End at once.
     pub kill: CancellationToken,
+    /// Read the certificates again.
+    pub reload: Arc<Notify>,
 }
 
 impl Stop {
@@ -89,11 +104,18 @@ impl App {
         }
         let addresses: Vec<SocketAddr> =
             bound.iter().flatten().filter_map(|set| set.first()?.local_addr().ok()).collect();
-        let mut parts = Parts { own: addresses.clone(), xferlog, ..Parts::default() };
+        let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
+        let mut parts = Parts {
+            own: addresses.clone(),
+            xferlog,
+            seats: Seats::new(limits::most_sessions(descriptors, workers)),
+            servers: HashMap::new(),
+            pools: Vec::new(),
+        };
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
         for (listener, sets) in config.listeners.iter().zip(bound) {
-            let door = Arc::new(parts.door(listener));
+            let door = Arc::new(parts.door(listener)?);
             for set in sets {
                 for (worker, socket) in sockets.iter_mut().zip(set) {
                     worker.push((socket, door.clone()));
@@ -123,6 +145,11 @@ impl App {
             tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
         }
         self.announce();
+        let secured = self.doors.iter().filter_map(|door| {
+            let tls = door.rooms.client_tls.clone()?;
+            Some((door.rooms.name.clone(), tls))
+        });
+        tokio::spawn(certificates::keep(secured.collect(), stop.clone()));
         let mut threads = Vec::new();
         for (number, sockets) in self.sockets.into_iter().enumerate() {
             match worker(number, sockets, stop.clone()) {
@@ -140,7 +167,7 @@ impl App {
     /// Says what the operator has to know: where it listens, what it tells whom and by which
     /// rule, what to open in the firewall.
     fn announce(&self) {
-        for (door, (addresses, options)) in self.doors.iter().zip(self.by_door()) {
+        for (door, addresses) in self.by_door() {
             let (rooms, name) = (&door.rooms, &*door.rooms.name);
             let ports = control_ports(&addresses);
             for address in addresses {
@@ -148,18 +175,24 @@ impl App {
                 for line in rooms.advertiser.describe(address.ip()) {
                     tracing::info!(listener = name, "{line}");
                 }
-                for line in rooms.advertiser.warnings(address.ip()) {
+                let advertiser = &rooms.advertiser;
+                let (ip, warnings) = (address.ip(), advertiser.warnings(address.ip()));
+                for line in advertiser.problems(ip).into_iter().chain(warnings) {
                     tracing::warn!(listener = name, "{line}");
                 }
             }
             let server = &rooms.upstream.options().address;
             tracing::info!(listener = name, upstream = %server, "server");
+            let options = &rooms.data;
             tracing::info!(
                 listener = name,
-                "open in the firewall, for clients: {} and data ports {}/tcp",
-                ports,
-                options.range
+                "open in the firewall (TCP), for clients: {ports} and data ports {}",
+                options.downstream
             );
+            if rooms.policy.upstream_mode.is_let_in() {
+                let from = &options.upstream;
+                tracing::info!(listener = name, "and for the server: data ports {from}");
+            }
         }
         if let Ok(limit) = socket::descriptor_limit() {
             let sessions = self.doors.iter().map(|door| door.limits.sessions).sum();
@@ -170,53 +203,71 @@ impl App {
         }
     }
 
-    fn by_door(&self) -> impl Iterator<Item = (Vec<SocketAddr>, &PortOptions)> {
+    fn by_door(&self) -> impl Iterator<Item = (&Door, Vec<SocketAddr>)> {
         self.doors.iter().map(|door| {
             let own = self.sockets.first().into_iter().flatten();
             let own = own.filter(|(_, of)| Arc::ptr_eq(of, door));
             let addresses = own.filter_map(|(socket, _)| socket.local_addr().ok()).collect();
-            (addresses, &door.rooms.data.downstream)
+            (&**door, addresses)
         })
     }
 }
 
 /// What listeners have in common when they ask for the same.
-#[derive(Default)]
 struct Parts {
     own: Vec<SocketAddr>,
     xferlog: Option<Arc<Xferlog>>,
-    upstreams: HashMap<String, Arc<Upstream>>,
+    /// Of the whole process.
+    seats: Arc<Seats>,
+    servers: HashMap<String, Server>,
     pools: Vec<(PortOptions, Arc<PortPool>)>,
 }
 
+/// An upstream and the places it has.
+#[derive(Clone)]
+struct Server {
+    upstream: Arc<Upstream>,
+    seats: Arc<Seats>,
+}
+
 impl Parts {
-    fn door(&mut self, listener: &ListenerConfig) -> Door {
+    fn door(&mut self, listener: &ListenerConfig) -> Result<Door, BuildError> {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
+        let Server { upstream, seats } = self.server(listener);
         let rooms = Rooms {
             name: listener.name.as_str().into(),
             policy: Arc::new(policy),
-            upstream: self.upstream(listener),
+            upstream: upstream.clone(),
+            connect: listener.connect,
             downstream_ports: self.pool(&listener.data.downstream),
             upstream_ports: self.pool(&listener.data.upstream),
             advertiser: Advertiser::new(listener.advertise.clone()),
             throttle: Throttle::listener(&listener.data.rates),
             data: Arc::new(listener.data.clone()),
             keepalive: listener.keepalive,
+            client_tls: client_tls(listener)?,
+            server_tls: server_tls(listener)?,
             xferlog: self.xferlog.clone(),
         };
-        Door {
+        Ok(Door {
             rooms: Arc::new(rooms),
             access: listener.access.clone(),
             limits: listener.limits.clone(),
             registry: Registry::new(),
-        }
+            process: self.seats.clone(),
+            server: seats,
+        })
     }
 
-    fn upstream(&mut self, listener: &ListenerConfig) -> Arc<Upstream> {
+    fn server(&mut self, listener: &ListenerConfig) -> Server {
         let options = &listener.upstream;
-        let known = self.upstreams.entry(options.name.clone());
-        known.or_insert_with(|| Upstream::new(options.clone(), self.own.clone())).clone()
+        let known = self.servers.entry(options.name.clone());
+        let new = || Server {
+            upstream: Upstream::new(options.clone(), self.own.clone()),
+            seats: Seats::new(options.sessions.map_or(usize::MAX, NonZeroUsize::get)),
+        };
+        known.or_insert_with(new).clone()
     }
 
     /// Listeners with the same range share its ports, instead of fighting for them.
@@ -228,6 +279,19 @@ impl Parts {
         self.pools.push((options.clone(), pool.clone()));
         pool
     }
+}
+
+fn client_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {
+    let loaded = listener.tls.as_ref().map(TlsServer::load).transpose();
+    let whose = || format!("listener \"{}\"", listener.name);
+    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
+}
+
+fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, BuildError> {
+    let (upstream, host) = (&listener.upstream, &listener.upstream.address.host);
+    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, host)).transpose();
+    let whose = || format!("upstream \"{}\"", upstream.name);
+    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
 }
 
 /// As configured, or one a core.
@@ -269,7 +333,7 @@ fn bind(listener: &ListenerConfig, workers: usize) -> Result<Vec<Vec<TcpListener
 }
 
 /// `[::]` beside another address means "and IPv6, if there is any".
-fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
+pub(crate) fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
     let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
     address.is_ipv6()
         && address.ip().is_unspecified()
@@ -296,7 +360,7 @@ fn control_ports(addresses: &[SocketAddr]) -> String {
     let mut ports: Vec<u16> = addresses.iter().map(SocketAddr::port).collect();
     ports.sort_unstable();
     ports.dedup();
-    let ports: Vec<String> = ports.iter().map(|port| format!("{port}/tcp")).collect();
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
     ports.join(", ")
 }
 

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::Stop;
 
-/// SIGTERM and SIGINT stop; SIGHUP, which would end us, is only answered.
+/// SIGTERM and SIGINT stop; SIGHUP has the certificates read again.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -26,11 +26,11 @@ impl Signals {
 
     /// The first signal starts the drain; a second one, or `deadline`, ends it.
     pub(crate) async fn obey(mut self, stop: Stop, deadline: Duration) {
-        let name = self.next().await;
+        let name = self.next(&stop).await;
         tracing::info!(signal = name, ?deadline, "stopping: transfers may end, nothing new starts");
         stop.drain.cancel();
         tokio::select! {
-            name = self.next() => tracing::warn!(signal = name, "second signal: stopping at once"),
+            name = self.next(&stop) => tracing::warn!(signal = name, "second signal: stopping at once"),
             () = tokio::time::sleep(deadline) => {
                 tracing::warn!("the time for an orderly stop (timeouts.shutdown) is over");
             }
@@ -38,13 +38,16 @@ impl Signals {
         stop.kill.cancel();
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self, stop: &Stop) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
                 _ = self.hangup.recv() => {
-                    tracing::warn!("SIGHUP ignored: a changed configuration takes a restart");
+                    tracing::info!(
+                        "SIGHUP: certificates are read again; a changed configuration takes a restart"
+                    );
+                    stop.reload.notify_one();
                 }
             }
         }

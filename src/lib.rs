@@ -8,7 +8,7 @@
 //! | wiring | [`app`], `drain` |
 //! | doors | `listener` |
 //! | conductor | `session::driver` |
-//! | hands | `data`, `upstream`, `net`, `advertise`, `limits`, `registry`, `telemetry` |
+//! | hands | `data`, `upstream`, `net`, `advertise`, `limits`, `registry`, `telemetry`, `tls` |
 //! | mind | [`session`] (machine, policy): no sockets, no clock, no randomness, no logs |
 //! | words | [`ftp`]: bytes to commands and replies, and back |
 //!
@@ -24,6 +24,7 @@ mod limits;
 mod net;
 mod registry;
 mod telemetry;
+mod tls;
 mod upstream;
 
 mod listener;

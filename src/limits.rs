@@ -66,21 +66,28 @@ const DESCRIPTORS_PROCESS: u64 = 64;
 const DESCRIPTORS_WORKER: u64 = 32;
 
 /// How many sessions can all be in a transfer at once under `limit` descriptors.
-pub(crate) fn descriptor_budget(limit: u64, workers: usize) -> usize {
+fn busy_sessions(limit: u64, workers: usize) -> usize {
     sessions_of(limit, workers, DESCRIPTORS_BUSY)
+}
+
+/// How many sessions may be open at once under `limit` descriptors. They can all be at rest; more
+/// would starve accept, so that those turned away would get no 421 but silence (S24).
+pub(crate) fn most_sessions(limit: u64, workers: usize) -> usize {
+    sessions_of(limit, workers, DESCRIPTORS_IDLE).max(1)
 }
 
 /// What to say at start when the configured number of sessions does not fit; `None` = it fits.
 pub(crate) fn descriptor_warning(limit: u64, workers: usize, sessions: usize) -> Option<String> {
-    let busy = descriptor_budget(limit, workers);
+    let busy = busy_sessions(limit, workers);
     if sessions <= busy {
         return None;
     }
-    let idle = sessions_of(limit, workers, DESCRIPTORS_IDLE);
+    let idle = most_sessions(limit, workers);
     let wanted = sessions as u64 * DESCRIPTORS_BUSY + reserved(workers);
     Some(format!(
-        "{limit} descriptors carry {busy} sessions in a transfer ({idle} at rest), but {sessions} \
-         are allowed: raise the limit to {wanted} (systemd: LimitNOFILE={wanted}; shell: ulimit -n)"
+        "{limit} descriptors carry {busy} sessions in a transfer and no more than {idle} at rest, but \
+         {sessions} are allowed: raise the limit to {wanted} (systemd: LimitNOFILE={wanted}; shell: \
+         ulimit -n)"
     ))
 }
 
@@ -88,8 +95,10 @@ fn reserved(workers: usize) -> u64 {
     DESCRIPTORS_PROCESS + workers as u64 * DESCRIPTORS_WORKER
 }
 
+/// What is kept for the rest is never more than half: with very few, sessions come first.
 fn sessions_of(limit: u64, workers: usize, each: u64) -> usize {
-    usize::try_from(limit.saturating_sub(reserved(workers)) / each).unwrap_or(usize::MAX)
+    let kept = reserved(workers).min(limit / 2);
+    usize::try_from((limit - kept) / each).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

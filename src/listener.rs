@@ -1,7 +1,7 @@
 //! The doors: accept, look who it is, start a session.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::ftp::addr::canonical;
 use crate::ftp::canned;
 use crate::limits::{AccessList, LimitOptions};
 use crate::net::socket;
-use crate::registry::{Registry, SessionPermit};
+use crate::registry::seats::Seats;
+use crate::registry::{Refusal, Registry, SessionPermit};
 use crate::session::driver;
 use crate::session::driver::rooms::Rooms;
 
@@ -31,6 +32,10 @@ pub(crate) struct Door {
     pub(crate) limits: LimitOptions,
     /// Its live sessions.
     pub(crate) registry: Arc<Registry>,
+    /// The places of the process, which all listeners share.
+    pub(crate) process: Arc<Seats>,
+    /// Those of its server, which listeners with the same one share.
+    pub(crate) server: Arc<Seats>,
 }
 
 impl Door {
@@ -93,8 +98,14 @@ impl Door {
         if !self.access.admits(client) {
             return Err(("access", canned::NOT_WELCOME));
         }
-        let admitted = self.registry.admit(client, &self.limits);
-        admitted.map_err(|refusal| (refusal.label(), refusal.reply()))
+        self.place(client).map_err(|refusal| (refusal.label(), refusal.reply()))
+    }
+
+    fn place(&self, client: IpAddr) -> Result<SessionPermit, Refusal> {
+        let process = self.process.take().ok_or(Refusal::Descriptors)?;
+        let server = self.server.take().ok_or(Refusal::Upstream)?;
+        let permit = self.registry.admit(client, &self.limits)?;
+        Ok(permit.holding([process, server]))
     }
 }
 

@@ -3,6 +3,8 @@
 //! Shared by the workers. One short lock when a session opens, logs in and closes; nothing else
 //! of a session passes here.
 
+pub(crate) mod seats;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,7 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::ftp::canned;
 use crate::limits::LimitOptions;
+use seats::Seat;
 
 /// The window of `connections_per_minute`.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -61,7 +65,7 @@ impl Registry {
         let key = ClientKey::of(client);
         self.lock().admit(key, limits, Instant::now())?;
         let id = SessionId::next();
-        Ok(SessionPermit { registry: self.clone(), key, id, login_pending: true })
+        Ok(SessionPermit { registry: self.clone(), key, id, login_pending: true, _seats: None })
     }
 
     /// Sessions now.
@@ -155,9 +159,17 @@ pub(crate) struct SessionPermit {
     key: ClientKey,
     id: SessionId,
     login_pending: bool,
+    /// Those of the process and of the server.
+    _seats: Option<[Seat; 2]>,
 }
 
 impl SessionPermit {
+    /// Gives these places back together with its own.
+    pub(crate) fn holding(mut self, seats: [Seat; 2]) -> Self {
+        self._seats = Some(seats);
+        self
+    }
+
     /// The session's name in logs.
     pub(crate) fn id(&self) -> SessionId {
         self.id
@@ -189,6 +201,10 @@ pub(crate) enum Refusal {
     LoginsPending,
     /// `connections_per_minute` reached.
     Rate,
+    /// `sessions` of the upstream reached.
+    Upstream,
+    /// The process's descriptors carry no more (S24).
+    Descriptors,
 }
 
 impl Refusal {
@@ -199,16 +215,18 @@ impl Refusal {
             Self::PerClient => "sessions-per-client",
             Self::LoginsPending => "logins-pending",
             Self::Rate => "connections-per-minute",
+            Self::Upstream => "upstream-sessions",
+            Self::Descriptors => "descriptors",
         }
     }
 
     /// The whole answer, written in place of a greeting.
     pub(crate) const fn reply(self) -> &'static [u8] {
         match self {
-            Self::Sessions => b"421 Too many sessions, try again later.\r\n",
-            Self::PerClient => b"421 Too many sessions from your address.\r\n",
-            Self::LoginsPending => b"421 Too many logins under way, try again later.\r\n",
-            Self::Rate => b"421 Too many connections from your address, try again in a minute.\r\n",
+            Self::Sessions | Self::Upstream | Self::Descriptors => canned::TOO_MANY_SESSIONS,
+            Self::PerClient => canned::TOO_MANY_FROM_CLIENT,
+            Self::LoginsPending => canned::TOO_MANY_LOGINS,
+            Self::Rate => canned::TOO_FAST,
         }
     }
 }

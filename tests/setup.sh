@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the test suite needs on Debian (as root): the build's linker, the tools that
-# make network namespaces, the FTP clients, and the FTP servers. Quick when all is there.
+# Installs what the test suite needs on Debian (as root): the build's linker, the fuzzers' compiler,
+# the tools that make network namespaces, the FTP clients, and the FTP servers. Quick when all is
+# there.
 #
 # Debian lets only one FTP server be installed at a time, so the servers are unpacked under
 # target/peers and never installed or started on the machine itself.
@@ -12,7 +13,7 @@ peers=target/peers
 servers="vsftpd proftpd-core pure-ftpd inetutils-ftpd"
 
 # A command or file, and the package that brings it.
-wanted="cc:gcc /usr/include/stdio.h:libc6-dev /etc/ssl/certs/ca-certificates.crt:ca-certificates
+wanted="cc:gcc c++:g++ /usr/include/stdio.h:libc6-dev /etc/ssl/certs/ca-certificates.crt:ca-certificates
 ip:iproute2 setpriv:util-linux curl:curl lftp:lftp ncftpget:ncftp tnftp:tnftp wget:wget
 aria2c:aria2 rclone:rclone busybox:busybox dput:dput /usr/bin/python3:python3"
 

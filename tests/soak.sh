@@ -30,7 +30,7 @@ SOURCES=$(seq -s, -f '127.0.0.%g' 2 $((LANES + 1)))
 control=127.0.0.1:2121 server=127.0.0.1:2100
 
 case ${1:-short} in
-    short) transfers=20000 kills=1500 batches=3 limit=300 ;;
+    short) transfers=15000 kills=1200 batches=3 limit=300 ;;
     full) transfers=100000 kills=10000 batches=10 limit=3000 ;;
     *) echo "usage: tests/soak.sh [short|full]" >&2; exit 2 ;;
 esac
@@ -45,16 +45,20 @@ if [ -z "${SOAK_INSIDE:-}" ]; then
     fi
     target=$(cargo metadata --format-version 1 --no-deps --manifest-path benches/load/Cargo.toml |
         sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-    # Every process of the run lives in this namespace and dies with its first.
     export SOAK_INSIDE=$target/release/load
-    exec timeout --kill-after=10 "$limit" \
-        unshare --net --pid --fork --kill-child --mount-proc "$0" "$@"
+    # Whoever ends this script, and however, ends the whole run.
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    setpriv --pdeathsig KILL unshare --net --mount --pid --fork --kill-child --mount-proc \
+        timeout --signal=KILL "$limit" tests/soak.sh "$@" &
+    wait $!
+    exit
 fi
 
 load=$SOAK_INSIDE
-state=$(mktemp -d)
-trap 'rm -rf "$state"' EXIT
-trap 'exit 130' INT TERM
+# A /run of our own, that goes with us.
+mount -t tmpfs -o mode=755 run /run
+state=/run
 for name in ${!FTPGATE_@}; do [ "$name" = FTPGATE_SEED ] || unset "$name"; done
 seed=${FTPGATE_SEED:-$(date +%s)}
 failures=()

@@ -35,7 +35,7 @@ use ftpgate::session::event::{
     TransferReport,
 };
 use ftpgate::session::policy::{
-    AborStyle, DataCommand, Policy, PortCommand, UnknownVerbs, UpstreamMode,
+    AborStyle, ClientTls, DataCommand, Policy, PortCommand, ServerTls, UnknownVerbs, UpstreamMode,
 };
 
 #[test]
@@ -204,6 +204,8 @@ impl Player {
             ["retr"] => return self.steps(RETR),
             ["connect-failed"] => self.input(Event::ConnectFailed),
             ["eof", who] => self.input(Event::Eof(side(who))),
+            ["tls-up", who] => self.input(Event::TlsUp(side(who))),
+            ["tls-failed", who] => self.input(Event::TlsFailed(side(who))),
             ["drain"] => self.input(Event::Drain),
             ["listening", who, addr] => {
                 let addr = addr.parse().map_err(|_| "no address")?;
@@ -277,12 +279,18 @@ fn action_words(action: &Action) -> String {
         Action::Open(plan) => format!("open {} {}", leg(plan.downstream), leg(plan.upstream)),
         Action::Advance(stage) => match stage {
             Stage::Granted => "stage granted".into(),
+            Stage::Protected(legs) => {
+                let client = if legs.downstream { " client" } else { "" };
+                let server = if legs.upstream { " server" } else { "" };
+                format!("stage protected{client}{server}")
+            }
             Stage::Requested(way) => format!("stage requested {}", way_word(*way)),
             Stage::Started(_) => "stage started".into(),
             Stage::Finished(_) => "stage finished".into(),
             Stage::Failed => "stage failed".into(),
         },
         Action::CloseTransfer => "release".into(),
+        Action::StartTls(side) => format!("start-tls {}", side.label()),
         Action::EpsvRefused => "epsv-refused".into(),
         Action::LoggedIn => "logged-in".into(),
         Action::Close(reason) => format!("close {}", CloseReason::label(*reason)),
@@ -314,6 +322,7 @@ fn report(word: &[&str]) -> Result<TransferReport, String> {
         "unreachable" => Fault::Unreachable,
         "not-opened" => Fault::NotOpened,
         "stalled" => Fault::Stalled,
+        "tls" => Fault::Tls,
         _ => Fault::Reset,
     };
     let outcome = match word {
@@ -333,6 +342,8 @@ fn report(word: &[&str]) -> Result<TransferReport, String> {
         closed_first: None,
         elapsed: Duration::ZERO,
         strangers: 0,
+        client_tls: None,
+        server_tls: None,
     })
 }
 
@@ -340,6 +351,25 @@ fn set(policy: &mut Policy, assignment: &str) {
     let (key, value) = assignment.split_once('=').expect("key=value");
     let list = || value.split(',').map(str::to_owned).collect();
     match key {
+        "tls_client" => {
+            policy.tls.client = match value {
+                "optional" => ClientTls::Optional,
+                "required" => ClientTls::Required,
+                "implicit" => ClientTls::Implicit,
+                _ => panic!("no TLS {value}"),
+            }
+        }
+        "tls_client_data" => policy.tls.client_data = true,
+        "tls_server" => {
+            policy.tls.server = match value {
+                "explicit" => ServerTls::Explicit,
+                "implicit" => ServerTls::Implicit,
+                "auto" => ServerTls::Auto,
+                "same" => ServerTls::Same,
+                _ => panic!("no TLS {value}"),
+            }
+        }
+        "tls_server_data" => policy.tls.server_data = value == "required",
         "greeting" => policy.greeting = Some(value.into()),
         "upstream_mode" => {
             policy.upstream_mode = match value {

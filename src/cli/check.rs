@@ -1,29 +1,24 @@
 //! `ftpgate check`: the configuration, then what only this machine can tell.
 
+mod server;
+
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::net::TcpStream;
+use rustls_pki_types::UnixTime;
 
 use super::run::background;
 use super::{Settings, tell};
 use crate::advertise::Advertiser;
-use crate::app::worker_count;
+use crate::app::{is_missing_ipv6, worker_count};
 use crate::config::{Config, ListenerConfig};
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::limits;
 use crate::net::socket;
-use crate::upstream::Upstream;
-
-/// How long a server may take to greet us.
-const GREETING: Duration = Duration::from_secs(10);
-
-/// The longest greeting line that is looked at, bytes.
-const MAX_GREETING: u64 = 4096;
+use crate::tls::TlsServer;
+use server::Trial;
 
 /// Taken ports that are named one by one.
 const MAX_NAMED_PORTS: usize = 5;
@@ -75,7 +70,9 @@ impl Report {
         for listener in &config.listeners {
             self.control_addresses(listener);
             self.data_ports(listener);
+            self.source_port(listener);
             self.advertised(listener).await;
+            self.certificates(listener);
             self.server(listener).await;
         }
         self.descriptors(config);
@@ -85,6 +82,10 @@ impl Report {
         for address in &listener.bind {
             match socket::listen_control(*address, false) {
                 Ok(_) => self.good(format!("{}: {address} can be bound", listener.name)),
+                Err(error) if is_missing_ipv6(address, &error) && listener.bind.len() > 1 => {
+                    let name = &listener.name;
+                    self.warn(format!("{name}: this machine has no IPv6: {address} is left out"));
+                }
                 Err(error) => {
                     self.bad(format!("{}: {address} cannot be bound: {error}", listener.name));
                 }
@@ -93,26 +94,57 @@ impl Report {
     }
 
     fn data_ports(&mut self, listener: &ListenerConfig) {
-        let local = listener.bind.first().map(SocketAddr::ip);
-        let sides = [("client", &listener.data.downstream), ("server", &listener.data.upstream)];
-        for (side, options) in sides {
-            let bind = options.bind.or(local).unwrap_or(IpAddr::from([0, 0, 0, 0]));
-            self.range(&listener.name, side, options, bind);
+        let options = &listener.data.downstream;
+        let mut addresses: Vec<IpAddr> = match options.bind {
+            Some(ip) => vec![ip],
+            None => listener.bind.iter().map(SocketAddr::ip).collect(),
+        };
+        addresses.sort_unstable();
+        addresses.dedup();
+        for address in addresses {
+            self.range(&listener.name, "client", options, address);
+        }
+        if listener.policy.upstream_mode.is_let_in() {
+            // Which address the server will see is not known before it is reached.
+            let any = IpAddr::from([0, 0, 0, 0]);
+            self.range(&listener.name, "server", &listener.data.upstream, any);
+        }
+    }
+
+    /// Every address that clients reach us on is one that data may leave from.
+    fn source_port(&mut self, listener: &ListenerConfig) {
+        let port = listener.data.source_port;
+        if port == 0 {
+            return;
+        }
+        let name = &listener.name;
+        for address in &listener.bind {
+            let from = SocketAddr::new(address.ip(), port);
+            match socket::try_source(from) {
+                Ok(()) => self.good(format!("{name}: data can leave from {from}")),
+                Err(error) => self.bad(format!(
+                    "{name}: data cannot leave from {from}: {error}; below 1024 it takes \
+                     CAP_NET_BIND_SERVICE"
+                )),
+            }
         }
     }
 
     fn range(&mut self, listener: &str, side: &str, options: &PortOptions, bind: IpAddr) {
         let taken = PortPool::new(options.clone()).probe(bind);
-        let range = options.range;
-        let Some((_, error)) = taken.first() else {
-            return self.good(format!("{listener}: {side} data ports {range}: all can be bound"));
+        let ports = format!("{listener}: {side} data ports {options} on {bind}");
+        let Some((port, error)) = taken.first() else {
+            return self.good(format!("{ports}: all can be bound"));
         };
+        if is_missing_ipv6(&SocketAddr::new(bind, *port), error) {
+            return;
+        }
         let named: Vec<String> =
             taken.iter().take(MAX_NAMED_PORTS).map(|(port, _)| port.to_string()).collect();
         let more = if taken.len() > MAX_NAMED_PORTS { ", …" } else { "" };
         self.warn(format!(
-            "{listener}: {side} data ports {range}: {} cannot be bound ({}{more}): {error}; they \
-             are passed over while it stays so",
+            "{ports}: {} cannot be bound ({}{more}): {error}; they are passed over while it stays \
+             so",
             taken.len(),
             named.join(", "),
         ));
@@ -125,25 +157,60 @@ impl Report {
             for line in advertiser.describe(address.ip()) {
                 self.good(format!("{}: {line}", listener.name));
             }
+            for line in advertiser.problems(address.ip()) {
+                self.bad(format!("{}: {line}", listener.name));
+            }
             for line in advertiser.warnings(address.ip()) {
                 self.warn(format!("{}: {line}", listener.name));
             }
         }
     }
 
-    async fn server(&mut self, listener: &ListenerConfig) {
-        let upstream = Upstream::new(listener.upstream.clone(), Vec::new());
-        let options = upstream.options();
-        let name = format!("{}: server {}", listener.name, options.address);
-        match upstream.connect(options.dial).await {
-            Err(error) => self.bad(format!("{name}: {error}")),
-            Ok(stream) => match greeting(stream).await {
-                Some(line) if line.starts_with('2') || line.starts_with("120") => {
-                    self.good(format!("{name} answers: {line}"));
+    /// The certificates for clients.
+    fn certificates(&mut self, listener: &ListenerConfig) {
+        let Some(options) = &listener.tls else { return };
+        let name = &listener.name;
+        match TlsServer::load(options) {
+            Err(error) => self.bad(format!("{name}: TLS towards clients: {error}")),
+            Ok(server) => {
+                for line in server.describe() {
+                    self.good(format!("{name}: {line}"));
                 }
-                Some(line) => self.bad(format!("{name} refuses us: {line}")),
-                None => self.bad(format!("{name} accepts but does not greet: is it FTP?")),
-            },
+                for line in server.warnings(UnixTime::now()) {
+                    self.warn(format!("{name}: {line}"));
+                }
+            }
+        }
+    }
+
+    async fn server(&mut self, listener: &ListenerConfig) {
+        let name = format!("{}: server {}", listener.name, listener.upstream.address);
+        let trial = Trial::new(listener);
+        match trial.run().await {
+            Ok(found) => {
+                self.good(format!("{name} answers: {}", found.greeting));
+                if let Some(tls) = &found.tls {
+                    self.good(format!("{name} speaks TLS {}, {}", tls.version, tls.cipher));
+                }
+                if let Some(but) = found.but {
+                    self.warn(format!("{name}: {but}"));
+                }
+                self.pin(&name, found.pin);
+            }
+            Err(refusal) => {
+                self.bad(format!("{name}: {refusal}"));
+                self.pin(&name, trial.fingerprint(&refusal).await);
+            }
+        }
+    }
+
+    /// A certificate that nothing here vouches for, but an eye may.
+    fn pin(&mut self, name: &str, fingerprint: Option<String>) {
+        if let Some(fingerprint) = fingerprint {
+            self.warn(format!(
+                "{name}: the certificate it shows is pinned with this line, if it is the right \
+                 one: fingerprint = \"{fingerprint}\""
+            ));
         }
     }
 
@@ -156,15 +223,6 @@ impl Report {
             None => self.good(format!("{limit} descriptors are enough for {sessions} sessions")),
         }
     }
-}
-
-/// The first line, with whatever is not printable replaced.
-async fn greeting(stream: TcpStream) -> Option<String> {
-    let mut line = Vec::new();
-    let mut reader = BufReader::new(stream).take(MAX_GREETING);
-    let read = tokio::time::timeout(GREETING, reader.read_until(b'\n', &mut line)).await;
-    let text = String::from_utf8_lossy(&line).trim_end().replace(char::is_control, "?");
-    matches!(read, Ok(Ok(n)) if n > 0).then_some(text)
 }
 
 fn say(line: &str) {

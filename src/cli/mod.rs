@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod cert;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
@@ -34,6 +35,9 @@ enum Command {
     /// Binds the control addresses, reaches the servers, resolves names and tries every data port.
     /// Ends with 0 when the gateway would work, 1 when not.
     Check(Settings),
+    /// Make a certificate for TLS towards clients.
+    #[command(subcommand)]
+    Cert(cert::Command),
     /// Show it: an FTP server and a gateway in this process, a file carried each way.
     #[cfg(feature = "demo")]
     Demo,
@@ -84,6 +88,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(settings) => run::run(settings),
         Command::Check(settings) => check::run(settings),
+        Command::Cert(command) => cert::run(&command),
         #[cfg(feature = "demo")]
         Command::Demo => run::demo(),
     };

@@ -4,6 +4,8 @@ use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 use anyhow::Context;
+#[cfg(feature = "demo")]
+use tokio::signal::unix::Signal;
 
 use super::{EXIT_CONFIG, Settings, tell};
 use crate::app::{App, Stop};
@@ -68,10 +70,24 @@ pub(super) fn demo() -> anyhow::Result<ExitCode> {
             tokio::spawn(app.run(stop.clone()));
             anyhow::Ok(Gateway { control, running: stop.kill.clone().drop_guard() })
         };
-        let interrupted = async {
-            let _ = tokio::signal::ctrl_c().await;
+        let [mut interrupt, mut terminate, mut hangup] = ending_signals()?;
+        let ended = async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
         };
-        demo::run(&mut std::io::stdout(), start, interrupted).await
+        demo::run(&mut std::io::stdout(), start, ended).await
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whatever ends the demo: it must take its folder with it.
+#[cfg(feature = "demo")]
+fn ending_signals() -> std::io::Result<[Signal; 3]> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    Ok([interrupt?, terminate?, signal(SignalKind::hangup())?])
 }

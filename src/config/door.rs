@@ -1,5 +1,7 @@
 //! `[[listener]]`: each door, joined with its upstream and its settings.
 
+mod tls;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -78,6 +80,13 @@ impl Doors<'_> {
         let greeting = s.take("greeting", greeting);
         let mut settings = self.base.clone();
         settings.read(&mut s, flags, |_| ());
+        let tls = tls::Protection::read(s.section("tls"));
+        if let Some((addresses, _)) = &binds {
+            tls.check_ports(&s, addresses);
+        }
+        if let (true, Some(server)) = (tls.is_off(), server) {
+            server.never_protected(&name).into_iter().for_each(|p| self.reader.report(p));
+        }
         let expose = settings.expose.resolve(settings.data.downstream.range);
         let place = s.place().cloned();
         let expose = expose.map_err(|problem| {
@@ -88,17 +97,20 @@ impl Doors<'_> {
         let (server, (bind, binds)) = (server?, binds?);
         settings.data.downstream.expose = expose.ok()?;
         settings.policy.greeting = greeting;
-        server.instruct(&mut settings.policy);
+        server.instruct(&mut settings);
+        let tls = tls.instruct(&mut settings);
         let config = ListenerConfig {
             name,
             bind,
-            upstream: server.options(&settings),
+            upstream: server.options(),
+            connect: settings.connect,
             access: access?,
             policy: settings.policy,
             data: settings.data,
             advertise: settings.advertise,
             limits: settings.limits,
             keepalive: settings.keepalive,
+            tls,
         };
         Some(Door { config, place, binds, places: settings.places })
     }

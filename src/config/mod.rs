@@ -10,6 +10,7 @@ mod expose;
 mod host;
 mod item;
 mod problem;
+mod protection;
 mod read;
 mod resolve;
 mod section;

@@ -116,6 +116,13 @@ impl Problem {
         !syntax.iter().filter_map(|error| error.0.place.as_ref()).any(|e| e.shares_line(place))
     }
 
+    /// Whether it says nothing new: the same of the same place, or the same of nowhere and the key.
+    fn repeats(&self, other: &Self) -> bool {
+        let (this, other) = (&*self.0, &*other.0);
+        let same = this.place == other.place && this.reason == other.reason;
+        same && (this.place.is_some() || this.key == other.key)
+    }
+
     /// Whether the configuration can be used in spite of it.
     pub fn is_warning(&self) -> bool {
         self.0.severity == Severity::Warning
@@ -233,13 +240,13 @@ impl Source {
 }
 
 /// In the order of the file, then of variables and flags; what has no place comes last. The same
-/// thing said of several listeners is said once.
+/// thing said of several listeners, or of them and the global section, is said once.
 pub(super) fn sort(problems: &mut Vec<Problem>) {
     problems.sort_by_cached_key(|problem| match &problem.0.place {
         Some(place) => (0, Some(place.source.kind.clone()), place.span.start),
         None => (1, None, 0),
     });
-    problems.dedup();
+    problems.dedup_by(|later, first| later.repeats(first));
 }
 
 /// Everything wrong with a configuration, in the order of the file; at least one is an error.

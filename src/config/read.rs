@@ -64,6 +64,14 @@ impl Reader {
         self.environment.keys().any(|name| name.starts_with(prefix))
     }
 
+    /// Whether a variable's name begins like this and there is something in it.
+    pub(super) fn any_value(&self, prefix: &str) -> bool {
+        let given = |(name, value): (&String, &String)| {
+            name.starts_with(prefix) && !value.trim().is_empty()
+        };
+        self.environment.iter().any(given)
+    }
+
     /// What a flag says, or the variable that stands for it; empty is not given. The command
     /// line hands over either, so an equal variable is named as the culprit.
     pub(super) fn flag(&self, flag: &str, variable: &str, given: Option<&str>) -> Option<Item> {

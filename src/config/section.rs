@@ -58,6 +58,12 @@ impl<'a> Section<'a> {
         self.place.as_ref()
     }
 
+    /// Whether anything is written in it, or in variables of its keys.
+    pub(super) fn is_given(&self) -> bool {
+        let variable = |v: &String| self.reader.any_value(&format!("{v}_"));
+        !self.table.entries.is_empty() || self.variables.iter().any(variable)
+    }
+
     /// Gives a key the value of a flag, above variable and file.
     pub(super) fn overlay(&mut self, key: &'static str, item: Option<Item>) {
         self.flags.extend(item.map(|item| (key, item)));
@@ -124,6 +130,11 @@ impl<'a> Section<'a> {
         self.find(key, |_| true).map(|item| item.place)
     }
 
+    /// The same, but an empty variable does not count.
+    pub(super) fn written(&mut self, key: &'static str) -> Option<Place> {
+        self.find(key, |variable| !variable.is_blank()).map(|item| item.place)
+    }
+
     /// Says that a key without a default is absent.
     pub(super) fn missing(&self, key: &str) {
         self.missed(key, Problem::error(format!("`{key}` is missing")));
@@ -162,7 +173,8 @@ impl<'a> Section<'a> {
         let table = entry.and_then(|entry| match &entry.item.value {
             Value::Table(table) => Some(table.clone()),
             _ => {
-                let reason = format!("this is a section: write [{}]", self.dotted(key));
+                let heading = join(&self.generic, key);
+                let reason = format!("this is a section: write [{heading}], or {key} = {{ … }}");
                 self.report(key, entry.item.problem(reason));
                 None
             }

@@ -1,5 +1,8 @@
 //! `[[upstream]]`: the servers, before they are joined with a listener's settings.
 
+mod tls;
+
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -27,25 +30,41 @@ pub(super) struct Server {
     abor: AborStyle,
     cr_nul: bool,
     retry_epsv: Duration,
+    tls: tls::Protection,
+    sessions: usize,
 }
 
 impl Server {
-    /// Gives a listener's policy what depends on the server behind it.
-    pub(super) fn instruct(&self, policy: &mut Policy) {
+    /// Gives a listener's settings what depends on the server behind it.
+    pub(super) fn instruct(&self, settings: &mut Settings) {
+        let policy = &mut settings.policy;
         policy.upstream_mode = self.mode;
         policy.upstream_ports = self.ports.clone();
         policy.abor = self.abor;
         policy.cr_nul = self.cr_nul;
+        self.tls.instruct(settings);
     }
 
-    /// Its run form behind a listener with these settings.
-    pub(super) fn options(&self, settings: &Settings) -> UpstreamOptions {
+    /// Its run form.
+    pub(super) fn options(&self) -> UpstreamOptions {
         UpstreamOptions {
             name: self.name.clone(),
             address: self.address.clone(),
-            dial: settings.connect,
+            tls: self.tls.options(),
+            sessions: NonZeroUsize::new(self.sessions),
             retry_epsv: self.retry_epsv,
         }
+    }
+
+    /// What a listener without TLS makes of a server that is to be protected as the client is.
+    pub(super) fn never_protected(&self, listener: &str) -> Option<Problem> {
+        let place = self.tls.follows_client()?;
+        let reason = format!(
+            "listener `{listener}` has no TLS, so its sessions reach the server in the clear"
+        );
+        let remedy = "mode = \"explicit\" protects the server's side whatever the client does";
+        let problem = Problem::warning(reason).within(place).remedy(remedy);
+        Some(problem.about(format!("upstream.{}.tls.mode", self.name)))
     }
 }
 
@@ -98,15 +117,17 @@ fn server(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     let address = s.require("address", host::host_port);
     let Policy { mut upstream_mode, mut upstream_ports, mut abor, mut cr_nul, .. } =
         Policy::default();
-    let mut retry_epsv = RETRY_EPSV;
+    let (mut retry_epsv, mut sessions) = (RETRY_EPSV, 0);
     s.set("data", &mut upstream_mode, value::choice(MODES));
     s.set("data_ports", &mut upstream_ports, data_ports);
     s.set("abor", &mut abor, value::choice(ABOR));
     s.set("cr_nul", &mut cr_nul, Item::boolean);
     s.set("retry_epsv", &mut retry_epsv, value::duration(Duration::ZERO..=DAY));
+    s.set("sessions", &mut sessions, value::integer(0..=1_000_000));
+    let tls = tls::Protection::read(s.section("tls"), address.as_ref());
     s.finish();
     let (mode, ports) = (upstream_mode, upstream_ports);
-    Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv })
+    Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv, sessions, tls })
 }
 
 const MODES: &[(&str, UpstreamMode)] = &[

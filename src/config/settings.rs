@@ -107,6 +107,7 @@ impl Settings {
         s.set("expose", &mut self.expose, located(&mut places.expose, expose::parse));
         s.set("bind", &mut self.data.downstream.bind, bind);
         s.set("port_command", &mut self.policy.port_command, value::choice(PORT_COMMAND));
+        s.set("source_port", &mut self.data.source_port, value::integer(0..=65535));
         s.set("pipe", &mut self.data.pipe, pipe);
         let rates = &mut self.data.rates;
         s.set("download_per_session", &mut rates.session_download, value::rate);
@@ -167,6 +168,8 @@ impl Settings {
         s.set("preliminary", &mut wait.preliminary, value::duration(SECOND..=DAY));
         s.set("grace", &mut wait.grace, value::duration(ZERO..=MINUTE));
         data.grace = wait.grace;
+        s.set("tls", &mut wait.tls, value::duration(SECOND..=HOUR));
+        data.tls.handshake = wait.tls;
         s.set("abort", &mut wait.abort, value::duration(MOMENT..=HOUR));
         s.set("lease_wait", &mut wait.lease_wait, value::duration(ZERO..=MINUTE));
         s.set("data_accept", &mut data.accept, value::duration(SECOND..=HOUR));

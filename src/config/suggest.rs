@@ -6,7 +6,10 @@ const CLASSIC: &[(&str, &str)] = &[
     ("connect_timeout", "data_connect in [timeouts]"),
     ("connections_per_host", "sessions_per_client in [limits]"),
     ("data_connection_timeout", "data_stall in [timeouts]"),
+    ("force_local_data_ssl", "data = \"required\" in [listener.tls]"),
+    ("force_local_logins_ssl", "mode = \"required\" in [listener.tls]"),
     ("idle_session_timeout", "idle in [timeouts]"),
+    ("implicit_ssl", "mode = \"implicit\" in [listener.tls]"),
     ("listen", "bind in [[listener]]"),
     ("listen_address", "bind in [[listener]]"),
     ("listen_port", "bind in [[listener]]"),
@@ -20,9 +23,17 @@ const CLASSIC: &[(&str, &str)] = &[
     ("pasv_max_port", "ports in [data]"),
     ("pasv_min_port", "ports in [data]"),
     ("per_client", "sessions_per_client in [limits]"),
+    ("require_ssl_reuse", "reuse in [listener.tls]"),
+    ("rsa_cert_file", "cert in [listener.tls]"),
+    ("rsa_private_key_file", "key in [listener.tls]"),
+    ("ssl_enable", "mode in [listener.tls]"),
     ("timeoutidle", "idle in [timeouts]"),
     ("timeoutlogin", "login in [timeouts]"),
     ("timeoutstalled", "data_stall in [timeouts]"),
+    ("tlsengine", "mode in [listener.tls]"),
+    ("tlsrequired", "mode = \"required\" in [listener.tls]"),
+    ("tlsrsacertificatefile", "cert in [listener.tls]"),
+    ("tlsrsacertificatekeyfile", "key in [listener.tls]"),
 ];
 
 /// Longest word worth comparing: beyond it nobody mistyped one of ours.

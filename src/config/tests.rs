@@ -1,6 +1,7 @@
 mod checks;
 mod environment;
 mod reference;
+mod tls;
 mod values;
 
 use super::*;

@@ -10,6 +10,7 @@ use crate::data::options::DataOptions;
 use crate::limits::{AccessList, LimitOptions};
 use crate::session::policy::Policy;
 use crate::telemetry::options::LogOptions;
+use crate::tls::ServerTlsOptions;
 use crate::upstream::options::UpstreamOptions;
 
 /// A whole configuration, read, checked and with every default filled in.
@@ -34,6 +35,8 @@ pub(crate) struct ListenerConfig {
     pub(crate) bind: Vec<SocketAddr>,
     /// The server behind it.
     pub(crate) upstream: UpstreamOptions,
+    /// `T_dial` of the control connection to it.
+    pub(crate) connect: Duration,
     /// Who may connect.
     pub(crate) access: AccessList,
     /// What a session allows and how long it waits.
@@ -46,6 +49,8 @@ pub(crate) struct ListenerConfig {
     pub(crate) limits: LimitOptions,
     /// Idle time before TCP keepalive probes on both control connections (P34).
     pub(crate) keepalive: Duration,
+    /// The certificates shown to clients; none, no TLS towards them.
+    pub(crate) tls: Option<ServerTlsOptions>,
 }
 
 /// What the command line says; it wins over the environment, which wins over the file.

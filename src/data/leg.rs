@@ -2,15 +2,17 @@
 
 use std::future::{Future, pending};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use super::guard::{Guard, Handshake};
 use super::ports::PortLease;
 use crate::net::socket;
-use crate::session::event::Fault;
+use crate::net::stream::Stream;
+use crate::session::event::{Fault, LegTls};
 
 /// How a leg is to come up.
 #[derive(Debug)]
@@ -21,8 +23,9 @@ pub(crate) enum LegSource {
     Connect {
         /// Whom to.
         to: SocketAddr,
-        /// The local address to leave from (P41); `None`: the kernel's choice.
-        from: Option<IpAddr>,
+        /// The local address and port to leave from (P41, P40), port 0 for any; `None`: the
+        /// kernel's choice.
+        from: Option<SocketAddr>,
     },
 }
 
@@ -31,24 +34,30 @@ pub(crate) enum LegSource {
 #[derive(Debug)]
 pub(super) struct Connected {
     /// The connection.
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     /// The other end's address.
     pub(super) peer: SocketAddr,
+    /// What TLS came to, if it is under TLS.
+    pub(super) tls: Option<LegTls>,
 }
 
 /// A leg on its way up.
 pub(super) struct Leg {
     state: State,
     strangers: u32,
+    /// To be protected as soon as it is connected.
+    guard: Option<Guard>,
 }
 
 enum State {
     /// The port listens, the peer is not here.
     Accepting(PortLease),
     /// To be dialled when the time has come.
-    Waiting { to: SocketAddr, from: Option<IpAddr> },
+    Waiting { to: SocketAddr, from: Option<SocketAddr> },
     /// Our connect is on its way.
-    Dialing { to: SocketAddr, from: Option<IpAddr>, connect: Connect },
+    Dialing { to: SocketAddr, from: Option<SocketAddr>, connect: Connect },
+    /// Connected, and on its way to TLS.
+    Shaking { peer: SocketAddr, handshake: Handshake },
     /// It is up; `None` once it was taken.
     Up(Option<Connected>),
 }
@@ -62,7 +71,7 @@ impl Leg {
             LegSource::Accept(lease) => State::Accepting(lease),
             LegSource::Connect { to, from } => State::Waiting { to, from },
         };
-        Self { state, strangers: 0 }
+        Self { state, strangers: 0, guard: None }
     }
 
     /// Starts our connect, if that is what the leg waits for.
@@ -71,6 +80,23 @@ impl Leg {
             let connect = Box::pin(socket::connect_data(to, from, timeout));
             self.state = State::Dialing { to, from, connect };
         }
+    }
+
+    /// Puts it under TLS: now if it is connected, else as soon as it is (P120).
+    pub(super) fn protect(&mut self, guard: Guard) {
+        self.guard = Some(guard);
+        if let State::Up(up) = &mut self.state
+            && let Some(Connected { stream: Stream::Plain(stream), peer, .. }) = up.take()
+        {
+            self.connected(stream, peer);
+        }
+    }
+
+    fn connected(&mut self, stream: TcpStream, peer: SocketAddr) {
+        self.state = match self.guard.take() {
+            Some(guard) => State::Shaking { peer, handshake: guard.shake(stream) },
+            None => State::Up(Some(Connected { stream: stream.into(), peer, tls: None })),
+        };
     }
 
     /// Whether its peer has yet to connect.
@@ -110,30 +136,44 @@ impl Leg {
     /// # Errors
     /// Why it did not come up.
     pub(super) async fn next(&mut self) -> Result<(), Fault> {
-        let (stream, peer) = match &mut self.state {
-            State::Accepting(lease) => {
-                let arrived = lease.accept().await.map_err(|_| Fault::Local)?;
-                self.strangers = lease.strangers();
-                arrived
-            }
-            State::Dialing { to, from, connect } => {
-                let (to, from) = (*to, *from);
-                match connect.as_mut().await {
-                    Ok(stream) => (stream, to),
-                    Err(error) => {
-                        tracing::debug!(%to, %error, "cannot connect");
-                        self.state = State::Waiting { to, from };
-                        return Err(fault(error.kind()));
+        loop {
+            match &mut self.state {
+                State::Accepting(lease) => {
+                    let (stream, peer) = lease.accept().await.map_err(|_| Fault::Local)?;
+                    self.strangers = lease.strangers();
+                    self.connected(stream, peer);
+                }
+                State::Dialing { to, from, connect } => {
+                    let (to, from) = (*to, *from);
+                    match connect.as_mut().await {
+                        Ok(stream) => self.connected(stream, to),
+                        Err(error) => {
+                            tracing::debug!(%to, %error, "cannot connect");
+                            self.state = State::Waiting { to, from };
+                            return Err(fault(error.kind()));
+                        }
                     }
                 }
+                State::Shaking { peer, handshake } => {
+                    let peer = *peer;
+                    let (stream, tls) = match handshake.as_mut().await {
+                        Ok(shaken) => shaken,
+                        Err(fault) => {
+                            self.state = State::Up(None);
+                            return Err(fault);
+                        }
+                    };
+                    self.state = State::Up(Some(Connected { stream, peer, tls: Some(tls) }));
+                }
+                State::Up(Some(connected)) => {
+                    return connected.stream.tcp().readable().await.map_err(|_| Fault::Local);
+                }
+                State::Waiting { .. } | State::Up(None) => pending().await,
             }
-            State::Up(Some(connected)) => {
-                return connected.stream.readable().await.map_err(|_| Fault::Local);
+            if self.is_up() {
+                return Ok(());
             }
-            State::Waiting { .. } | State::Up(None) => pending().await,
-        };
-        self.state = State::Up(Some(Connected { stream, peer }));
-        Ok(())
+        }
     }
 }
 

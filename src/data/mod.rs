@@ -10,6 +10,7 @@
 //!     leg        accept or connect          ports   leases of ports
 //!   relay      both directions until delivered, broken, stalled or stopped
 //!     pump       one direction              splice  through a pipe of the kernel
+//!     cipher     both, where a leg is under TLS     guard   the handshakes of legs
 //! ```
 
 pub(crate) mod options;
@@ -17,6 +18,8 @@ pub(crate) mod ports;
 pub(crate) mod throttle;
 pub(crate) mod transfer;
 
+mod cipher;
+pub(crate) mod guard;
 mod leg;
 mod meter;
 mod opening;

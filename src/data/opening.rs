@@ -5,10 +5,11 @@ use std::future::pending;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::guard::TransferTls;
 use super::leg::{Connected, Leg, LegSource};
 use super::options::DataOptions;
 use super::transfer::Progress;
-use crate::session::event::{Direction, Fault, Outcome, Side};
+use crate::session::event::{Direction, Fault, Outcome, Protection, Side};
 
 /// The two legs and what decides when to dial and when to give up.
 pub(super) struct Opening<'a> {
@@ -21,6 +22,7 @@ pub(super) struct Opening<'a> {
     server_arrived: Option<Instant>,
     /// The server is being dialled although the transfer command is not out yet.
     early: bool,
+    tls: TransferTls,
 }
 
 /// What is due at a deadline.
@@ -36,6 +38,7 @@ impl<'a> Opening<'a> {
         downstream: LegSource,
         upstream: LegSource,
         options: &'a DataOptions,
+        tls: TransferTls,
     ) -> Self {
         Self {
             downstream: Leg::new(downstream),
@@ -46,6 +49,7 @@ impl<'a> Opening<'a> {
             finished: None,
             server_arrived: None,
             early: false,
+            tls,
         }
     }
 
@@ -98,13 +102,24 @@ impl<'a> Opening<'a> {
         if progress.has_failed() {
             return Err(Outcome::Stopped);
         }
-        if progress.direction().is_some() {
-            self.requested.get_or_insert_with(Instant::now);
+        if let (Some(direction), None) = (progress.direction(), self.requested) {
+            self.requested = Some(Instant::now());
+            self.protect(progress.protection(), direction);
         }
         if progress.has_finished() {
             self.finished.get_or_insert_with(Instant::now);
         }
         Ok(())
+    }
+
+    /// What counts is PROT at the transfer command (P116); the handshakes do not wait for the
+    /// server's 150 (P120).
+    fn protect(&mut self, protection: Protection, direction: Direction) {
+        let options = self.options.tls;
+        let guard = |side| self.tls.guard(side, protection, direction, options);
+        let (down, up) = (guard(Side::Downstream), guard(Side::Upstream));
+        down.into_iter().for_each(|guard| self.downstream.protect(guard));
+        up.into_iter().for_each(|guard| self.upstream.protect(guard));
     }
 
     /// Dials what is due by the stage alone. A passive server: as soon as the client is here or

@@ -1,11 +1,15 @@
 //! Both directions of a data connection, until it is delivered, broken, stalled or stopped.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::task::{Context, Poll};
 
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::cipher::Pair;
 use super::leg::Connected;
 use super::meter::Meter;
 use super::options::DataOptions;
@@ -13,6 +17,7 @@ use super::pump::Pump;
 use super::throttle::Throttle;
 use super::transfer::Progress;
 use crate::net::socket;
+use crate::net::stream::Stream;
 use crate::session::event::{Direction, Fault, Outcome, Side};
 
 /// Transfers of a worker that linger at once. Clients that never close must not use up its
@@ -40,31 +45,39 @@ impl Relay<'_> {
         progress: &mut watch::Receiver<Progress>,
         report: impl FnOnce(Outcome),
     ) {
+        match (&self.client.stream, &self.server.stream) {
+            (Stream::Plain(client), Stream::Plain(server)) => {
+                self.plain(client, server, progress, report).await;
+            }
+            _ => self.ciphered(progress, report).await,
+        }
+    }
+
+    /// Through the kernel's pipes.
+    async fn plain(
+        &self,
+        client: &TcpStream,
+        server: &TcpStream,
+        progress: &mut watch::Receiver<Progress>,
+        report: impl FnOnce(Outcome),
+    ) {
         let Self { meter, options, throttle, .. } = self;
-        let (client, server) = (&self.client.stream, &self.server.stream);
         let pump = |from, to, into| {
             let limits = throttle.towards(into);
             Pump { from, to, into, meter, limits, pipe: options.pipe }.run()
         };
         let mut down = pin!(pump(server, client, Side::Downstream));
         let mut up = pin!(pump(client, server, Side::Upstream));
-        let mut verdict = Verdict::new(*progress.borrow_and_update(), meter, options);
-        let outcome = loop {
-            let decided = tokio::select! {
-                biased;
-                ended = &mut down, if !meter.has_ended(Side::Downstream) => verdict.ended(ended),
-                ended = &mut up, if !meter.has_ended(Side::Upstream) => verdict.ended(ended),
-                changed = progress.changed() => match changed {
-                    Ok(()) => verdict.advance(*progress.borrow_and_update()),
-                    // The transfer was dropped: what is open is reset.
-                    Err(_) => Some(Outcome::Stopped),
-                },
-                () = sleep_until(verdict.deadline()) => verdict.overdue(),
-            };
-            if let Some(outcome) = decided {
-                break outcome;
+        let mut next = |cx: &mut Context<'_>| {
+            if !meter.has_ended(Side::Downstream)
+                && let Poll::Ready(ended) = down.as_mut().poll(cx)
+            {
+                return Poll::Ready(ended);
             }
+            if meter.has_ended(Side::Upstream) { Poll::Pending } else { up.as_mut().poll(cx) }
         };
+        let mut verdict = Verdict::new(*progress.borrow_and_update(), meter, options);
+        let outcome = verdict.reached(progress, &mut next).await;
         for (side, stream) in [(Side::Downstream, client), (Side::Upstream, server)] {
             if verdict.ends_plainly(side, outcome) {
                 socket::close_plainly(stream);
@@ -72,17 +85,53 @@ impl Relay<'_> {
         }
         report(outcome);
         if let (Outcome::Delivered, Some(_place)) = (outcome, Lingering::enter()) {
-            let rest = async {
-                if !meter.has_ended(Side::Downstream) {
-                    let _ = down.await;
-                }
-                if !meter.has_ended(Side::Upstream) {
-                    let _ = up.await;
-                }
-            };
-            let _ = timeout(options.close, rest).await;
+            linger(meter, options, next).await;
         }
     }
+
+    /// Copied, with TLS on one leg or both.
+    async fn ciphered(
+        self,
+        progress: &mut watch::Receiver<Progress>,
+        report: impl FnOnce(Outcome),
+    ) {
+        let Self { client, server, meter, options, throttle } = self;
+        let limits = [Side::Downstream, Side::Upstream].map(|side| throttle.towards(side));
+        let strict = [options.tls.strict_client_end, options.tls.strict_server_end];
+        let mut pair = Pair::new([client.stream, server.stream], meter, limits, strict);
+        let mut verdict = Verdict::new(*progress.borrow_and_update(), meter, options);
+        let outcome = verdict.reached(progress, |cx| pair.poll_next(cx)).await;
+        for (side, leg) in [Side::Downstream, Side::Upstream].into_iter().zip(pair.legs()) {
+            if verdict.ends_plainly(side, outcome) {
+                socket::close_plainly(leg.tcp());
+            }
+        }
+        if outcome == Outcome::Delivered {
+            for side in [Side::Downstream, Side::Upstream] {
+                pair.hurry(side);
+            }
+        }
+        report(outcome);
+        if outcome == Outcome::Delivered {
+            linger(meter, options, |cx| pair.poll_next(cx)).await;
+        }
+    }
+}
+
+/// Waits for the direction that is still open, for `T_close` at most.
+async fn linger(
+    meter: &Meter,
+    options: &DataOptions,
+    mut next: impl FnMut(&mut Context<'_>) -> Poll<Result<(), Side>>,
+) {
+    let rest = async {
+        while !(meter.has_ended(Side::Downstream) && meter.has_ended(Side::Upstream)) {
+            if poll_fn(&mut next).await.is_err() {
+                break;
+            }
+        }
+    };
+    let _ = timeout(options.close, rest).await;
 }
 
 /// A place among those of this worker that linger.
@@ -115,6 +164,29 @@ impl<'a> Verdict<'a> {
     fn new(progress: Progress, meter: &'a Meter, options: &'a DataOptions) -> Self {
         let finished = progress.has_finished().then(Instant::now);
         Self { progress, meter, options, finished, half: None }
+    }
+
+    /// Waits until the outcome is certain. `next` is ready each time a direction ends.
+    async fn reached(
+        &mut self,
+        progress: &mut watch::Receiver<Progress>,
+        mut next: impl FnMut(&mut Context<'_>) -> Poll<Result<(), Side>>,
+    ) -> Outcome {
+        loop {
+            let decided = tokio::select! {
+                biased;
+                ended = poll_fn(&mut next) => self.ended(ended),
+                changed = progress.changed() => match changed {
+                    Ok(()) => self.advance(*progress.borrow_and_update()),
+                    // The transfer was dropped: what is open is reset.
+                    Err(_) => Some(Outcome::Stopped),
+                },
+                () = sleep_until(self.deadline()) => self.overdue(),
+            };
+            if let Some(outcome) = decided {
+                return outcome;
+            }
+        }
     }
 
     fn direction(&self) -> Direction {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::guard::TransferTls;
 use super::options::{DataOptions, PortOptions, PortRange};
 use super::ports::PortPool;
 use super::throttle::Throttle;
@@ -93,9 +94,13 @@ pub(super) async fn joined(options: DataOptions, throttle: Throttle, way: Direct
     let lease = pool.lease(local, peer(1)).unwrap();
     let to = lease.listened();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let upstream = LegSource::Connect { to: listener.local_addr().unwrap(), from: Some(local) };
+    let upstream = LegSource::Connect {
+        to: listener.local_addr().unwrap(),
+        from: Some(SocketAddr::new(local, 0)),
+    };
     let downstream = LegSource::Accept(lease);
-    let transfer = Transfer::start(downstream, upstream, Arc::new(options), throttle);
+    let transfer =
+        Transfer::start(downstream, upstream, Arc::new(options), throttle, TransferTls::default());
     let client = connect(to, peer(1)).await;
     transfer.advance(Stage::Requested(way));
     let (server, _) = listener.accept().await.unwrap();

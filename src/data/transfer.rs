@@ -8,6 +8,7 @@ use std::{future::Future, pin::Pin};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::guard::TransferTls;
 pub(crate) use super::leg::LegSource;
 use super::meter::Meter;
 use super::opening::Opening;
@@ -15,13 +16,14 @@ use super::options::DataOptions;
 use super::relay::Relay;
 use super::throttle::Throttle;
 use crate::net::socket;
-use crate::session::event::{Direction, Outcome, Side, Stage, TransferReport};
+use crate::session::event::{Direction, Outcome, Protection, Side, Stage, TransferReport};
 
 /// How far the dialogue has come, as the task sees it: what was once true is not forgotten, however
 /// fast the stages follow each other.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Progress {
     direction: Option<Direction>,
+    protection: Protection,
     started: bool,
     finished: bool,
     failed: bool,
@@ -31,6 +33,7 @@ impl Progress {
     fn advance(&mut self, stage: Stage) {
         match stage {
             Stage::Granted => {}
+            Stage::Protected(protection) => self.protection = protection,
             Stage::Requested(direction) => self.direction = Some(direction),
             Stage::Started(direction) => {
                 (self.direction, self.started) = (Some(direction), true);
@@ -45,6 +48,11 @@ impl Progress {
     /// Which way the data flow, once the transfer command is out.
     pub(super) fn direction(self) -> Option<Direction> {
         self.direction
+    }
+
+    /// Which legs are under TLS.
+    pub(super) fn protection(self) -> Protection {
+        self.protection
     }
 
     /// The server has begun, by its 1yz or its final 2yz.
@@ -86,10 +94,12 @@ impl Transfer {
         upstream: LegSource,
         options: Arc<DataOptions>,
         throttle: Throttle,
+        tls: TransferTls,
     ) -> Self {
         let (progress, watched) = watch::channel(Progress::default());
         let (reporter, report) = oneshot::channel();
-        let task = tokio::spawn(run(downstream, upstream, options, throttle, watched, reporter));
+        let task =
+            tokio::spawn(run((downstream, upstream), (options, throttle, tls), watched, reporter));
         Self { progress, report: Some(report), task }
     }
 
@@ -118,20 +128,20 @@ impl Drop for Transfer {
 }
 
 async fn run(
-    downstream: LegSource,
-    upstream: LegSource,
-    options: Arc<DataOptions>,
-    throttle: Throttle,
+    (downstream, upstream): (LegSource, LegSource),
+    (options, throttle, tls): (Arc<DataOptions>, Throttle, TransferTls),
     mut progress: watch::Receiver<Progress>,
     reporter: oneshot::Sender<TransferReport>,
 ) {
-    let mut opening = Opening::new(downstream, upstream, &options);
+    let mut opening = Opening::new(downstream, upstream, &options, tls);
     let opened = opening.run(&mut progress).await;
     let (client, server) = opening.take();
     let mut report = TransferReport {
         client: client.as_ref().map(|leg| leg.peer),
         server: server.as_ref().map(|leg| leg.peer),
         strangers: opening.strangers(),
+        client_tls: client.as_ref().and_then(|leg| leg.tls),
+        server_tls: server.as_ref().and_then(|leg| leg.tls),
         ..nothing(opened.err().unwrap_or(Outcome::Stopped))
     };
     // What is left of the legs, a listening port above all, ends here.
@@ -142,7 +152,7 @@ async fn run(
             let progress = *progress.borrow();
             for (side, leg) in [(Side::Downstream, client), (Side::Upstream, server)] {
                 if report.outcome == Outcome::NoData || progress.ends_plainly(side) {
-                    leg.iter().for_each(|leg| socket::close_plainly(&leg.stream));
+                    leg.iter().for_each(|leg| socket::close_plainly(leg.stream.tcp()));
                 }
             }
             // Nobody listens any more if the session is over.
@@ -174,6 +184,8 @@ const fn nothing(outcome: Outcome) -> TransferReport {
         closed_first: None,
         elapsed: Duration::ZERO,
         strangers: 0,
+        client_tls: None,
+        server_tls: None,
     }
 }
 

@@ -13,10 +13,14 @@ macro_rules! replies {
 }
 
 replies! {
-    /// Over the listener's session limit (S18).
-    TOO_MANY_SESSIONS = "421 Too many connections, try again later.";
+    /// Over the limit of the listener, the server or the process (S18).
+    TOO_MANY_SESSIONS = "421 Too many sessions, try again later.";
     /// Over the limit for one client address (S18).
-    TOO_MANY_FROM_CLIENT = "421 Too many connections from your address, try again later.";
+    TOO_MANY_FROM_CLIENT = "421 Too many sessions from your address.";
+    /// Over the limit of those who have not logged in (S18).
+    TOO_MANY_LOGINS = "421 Too many logins under way, try again later.";
+    /// Over the rate of one client address (S18).
+    TOO_FAST = "421 Too many connections from your address, try again in a minute.";
     /// The client's network is not let in (S36).
     NOT_WELCOME = "421 Service not available to your address.";
     /// We are stopping (P179).
@@ -45,6 +49,42 @@ replies! {
     BAD_ARGUMENT = "501 Syntax error in parameters or arguments.";
     /// P12, P81, P182, P187.
     NOT_IMPLEMENTED = "502 Command not implemented.";
+    /// P112.
+    AUTH_OK = "234 AUTH TLS ok, begin the handshake.";
+    /// P112.
+    AUTH_UNKNOWN = "504 Unknown security mechanism, use AUTH TLS.";
+    /// P110, P112.
+    AUTH_TOO_LATE = "503 AUTH comes before USER, and once.";
+    /// S12.
+    AUTH_NOT_LAST = "421 Nothing may follow AUTH before the handshake, closing control connection.";
+    /// P115: TLS needs no buffer size.
+    PBSZ_OK = "200 PBSZ=0";
+    /// P115.
+    PBSZ_FIRST = "503 PBSZ 0 comes first.";
+    /// P115.
+    AUTH_FIRST = "503 AUTH TLS comes first.";
+    /// P115.
+    PROT_OK = "200 PROT ok.";
+    /// P115.
+    PROT_UNKNOWN = "504 PROT C or PROT P.";
+    /// P115: levels S and E.
+    PROT_NOT_SUPPORTED = "536 Only PROT C and PROT P.";
+    /// P117.
+    PROT_REQUIRED = "534 Data connections must be protected: PROT P.";
+    /// P117.
+    DATA_MUST_BE_PROTECTED = "521 Data connections must be protected: send PROT P first.";
+    /// P121.
+    CCC_REFUSED = "534 The control connection stays protected.";
+    /// P121.
+    CCC_NOT_PROTECTED = "533 The control connection is not protected.";
+    /// S15.
+    TLS_REQUIRED = "530 TLS is required: send AUTH TLS first.";
+    /// P109.
+    REIN_UNDER_TLS = "502 REIN is not possible under TLS.";
+    /// P117.
+    DATA_TLS_FAILED = "522 TLS on the data connection failed.";
+    /// P114: no word about why.
+    SERVER_TLS_FAILED = "421 No protected connection to the server, closing control connection.";
     /// A command the configuration denies.
     DENIED = "502 Command not allowed here.";
     /// OPTS of a feature that FEAT does not list (P90).

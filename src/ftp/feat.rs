@@ -14,13 +14,23 @@ const REMOVED: [&str; 16] = [
 /// Features of the gateway itself, whatever the server can do.
 const OWN: [&str; 2] = ["EPSV", "EPRT"];
 
+/// What the gateway adds where it offers TLS to clients (P87).
+const TLS: [&str; 3] = ["AUTH TLS", "PBSZ", "PROT"];
+
 /// Edits one reply to FEAT, line by line.
 #[derive(Debug, Default)]
 pub struct FeatEditor {
     seen: [bool; OWN.len()],
+    /// TLS is offered to this client.
+    tls: bool,
 }
 
 impl FeatEditor {
+    /// For one reply; `tls`: AUTH TLS is offered to this client.
+    pub fn new(tls: bool) -> Self {
+        Self { tls, ..Self::default() }
+    }
+
     /// Whether an inner line of the server's reply is passed on as it is. Our own features stay
     /// where the server has them, once.
     pub fn keep(&mut self, line: &[u8]) -> bool {
@@ -35,7 +45,9 @@ impl FeatEditor {
 
     /// The features to add before the last line, each on a line of its own behind one blank.
     pub fn missing(&self) -> Vec<&'static str> {
-        OWN.iter().zip(self.seen).filter(|(_, seen)| !seen).map(|(own, _)| *own).collect()
+        let own = OWN.iter().zip(self.seen).filter(|(_, seen)| !seen).map(|(own, _)| *own);
+        let tls = self.tls.then_some(TLS).into_iter().flatten();
+        tls.chain(own).collect()
     }
 }
 
@@ -50,8 +62,8 @@ fn is_one_of(name: &[u8], names: &[&str]) -> bool {
     names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
-/// The feature that a line of FEAT names: its first word, as sent. Some servers repeat the code on each line instead of the
-/// blank of RFC 2389: `211-MDTM`.
+/// The feature that a line of FEAT names: its first word, as sent. Some servers repeat the code on
+/// each line instead of the blank of RFC 2389: `211-MDTM`.
 pub fn name(line: &[u8]) -> &[u8] {
     let line = line.strip_prefix(b"211-").unwrap_or(line).trim_ascii_start();
     let end = line.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(line.len());

@@ -26,10 +26,13 @@ fn deny_wins_and_nothing_allowed_is_nobody() {
 
 #[test]
 fn descriptors_are_counted() {
-    assert_eq!(descriptor_budget(64 + 2 * 32 + 6 * 100, 2), 100);
-    assert_eq!(descriptor_budget(64 + 2 * 32 + 6 * 100 - 1, 2), 99);
-    assert_eq!(descriptor_budget(10, 2), 0);
-    assert_eq!(descriptor_budget(u64::MAX, 1), usize::try_from((u64::MAX - 96) / 6).unwrap());
+    assert_eq!(busy_sessions(64 + 2 * 32 + 6 * 100, 2), 100);
+    assert_eq!(busy_sessions(64 + 2 * 32 + 6 * 100 - 1, 2), 99);
+    assert_eq!(busy_sessions(10, 2), 0);
+    assert_eq!(busy_sessions(u64::MAX, 1), usize::try_from((u64::MAX - 96) / 6).unwrap());
+    assert_eq!(most_sessions(64 + 2 * 32 + 2 * 100, 2), 100);
+    assert_eq!(most_sessions(64, 2), 16);
+    assert_eq!(most_sessions(1, 2), 1);
 }
 
 #[test]

@@ -1,3 +1,4 @@
-//! Sockets: every option in the program is set here.
+//! Sockets: every option in the program is set here. Streams: plain or under TLS.
 
 pub(crate) mod socket;
+pub(crate) mod stream;

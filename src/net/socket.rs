@@ -16,8 +16,6 @@ const CONTROL_BACKLOG: i32 = 4096;
 const DATA_BACKLOG: i32 = 64;
 /// Unanswered keepalive probes until a control connection counts as dead.
 const KEEPALIVE_PROBES: u32 = 4;
-/// Source ports tried when the kernel picks one whose 4-tuple still exists.
-const CONNECT_TRIES: u32 = 3;
 
 /// A non-blocking listener for control connections.
 ///
@@ -75,18 +73,20 @@ pub(crate) async fn connect(
     from: Option<IpAddr>,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
+    let from = from.map(|ip| SocketAddr::new(ip, 0));
     connect_tuned(to, from, timeout, |_| Ok(())).await
 }
 
 /// As [`connect`], for a data connection: until [`close_plainly`] it ends with a reset however it
 /// is closed, even by the death of this process; and a short segment never waits for an
 /// acknowledgement (P59). Buffers are left to the kernel, which tunes them better than a constant.
+/// `from` may name a port too (P40).
 ///
 /// # Errors
 /// As [`connect`].
 pub(crate) async fn connect_data(
     to: SocketAddr,
-    from: Option<IpAddr>,
+    from: Option<SocketAddr>,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
     connect_tuned(to, from, timeout, |socket| tune_data(SockRef::from(socket))).await
@@ -94,30 +94,50 @@ pub(crate) async fn connect_data(
 
 async fn connect_tuned(
     to: SocketAddr,
-    from: Option<IpAddr>,
+    from: Option<SocketAddr>,
     timeout: Duration,
     tune: fn(&TcpSocket) -> io::Result<()>,
 ) -> io::Result<TcpStream> {
-    let once = async || {
+    let attempt = async {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         tune(&socket)?;
         if let Some(from) = from {
-            // Without it a port in TIME_WAIT towards one server is taken for all servers.
-            socket.set_reuseaddr(true)?;
-            socket.bind(SocketAddr::new(from, 0))?;
+            if from.port() == 0 {
+                choose_port_at_connect(&socket)?;
+            } else {
+                // The same port again and again, towards one peer or many (P40, S33).
+                socket.set_reuseaddr(true)?;
+            }
+            socket.bind(from)?;
         }
         socket.connect(to).await
     };
-    let attempts = async {
-        for _ in 1..CONNECT_TRIES {
-            match once().await {
-                Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => {}
-                done => return done,
-            }
-        }
-        once().await
-    };
-    tokio::time::timeout(timeout, attempts).await.map_err(|_| io::ErrorKind::TimedOut)?
+    tokio::time::timeout(timeout, attempt).await.map_err(|_| io::ErrorKind::TimedOut)?
+}
+
+/// A port chosen at bind has to be free towards everybody: with tens of thousands of our
+/// connections in TIME_WAIT the kernel would search for milliseconds. Chosen at connect it has to be
+/// free towards this one peer.
+#[cfg(target_os = "linux")]
+fn choose_port_at_connect(socket: &TcpSocket) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
+    Ok(setsockopt(socket, IpBindAddressNoPort, &true)?)
+}
+
+/// Elsewhere ports in TIME_WAIT are at least not counted.
+#[cfg(not(target_os = "linux"))]
+fn choose_port_at_connect(socket: &TcpSocket) -> io::Result<()> {
+    socket.set_reuseaddr(true)
+}
+
+/// Whether a data connection may leave from there (P40).
+///
+/// # Errors
+/// What the kernel says to bind; below 1024 it takes a privilege.
+pub(crate) fn try_source(from: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(from), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&from.into())
 }
 
 /// The peer must not take what it got for the whole unless we say so (P50).
@@ -130,6 +150,11 @@ fn tune_data(socket: SockRef<'_>) -> io::Result<()> {
 pub(crate) fn close_plainly(stream: &TcpStream) {
     // It fails only where nothing can be sent any more.
     let _ = SockRef::from(stream).set_linger(None);
+}
+
+/// From now on closing this data connection is a reset again.
+pub(crate) fn reset_on_close(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 /// Options of a control connection: no delay (P59), urgent data in line (P29), and keepalive

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 
+use super::seats::Seats;
 use super::*;
 
 const A: &str = "192.0.2.1";
@@ -32,6 +33,19 @@ fn one_client_has_its_share_and_gets_it_back() {
     drop(one);
     let _again = admit(&registry, A).unwrap();
     assert_eq!(registry.sessions(), 3);
+}
+
+#[test]
+fn seats_are_given_back_with_the_session() {
+    let registry = Registry::new();
+    let (process, server) = (Seats::new(2), Seats::new(1));
+    let seats = || Some([process.take()?, server.take()?]);
+    let permit = admit(&registry, A).unwrap().holding(seats().unwrap());
+    assert!(seats().is_none());
+    // The one of the process was not kept by the attempt that found the server full.
+    assert!(process.take().is_some());
+    drop(permit);
+    assert!(seats().is_some());
 }
 
 #[test]
@@ -112,7 +126,14 @@ fn a_crowd_of_visitors_does_not_fill_the_memory() {
 
 #[test]
 fn every_refusal_is_one_whole_421() {
-    let all = [Refusal::Sessions, Refusal::PerClient, Refusal::LoginsPending, Refusal::Rate];
+    let all = [
+        Refusal::Sessions,
+        Refusal::PerClient,
+        Refusal::LoginsPending,
+        Refusal::Rate,
+        Refusal::Upstream,
+        Refusal::Descriptors,
+    ];
     for refusal in all {
         let reply = std::str::from_utf8(refusal.reply()).unwrap();
         let text = reply.strip_prefix("421 ").and_then(|r| r.strip_suffix("\r\n")).unwrap();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::event::{Action, CloseReason, Direction, Side};
 use super::machine::{Machine, Phase, within};
 use super::pending::{Kind, Pending};
-use super::policy::{AborStyle, DataCommand, PortCommand, UnknownVerbs};
+use super::policy::{AborStyle, ClientTls, DataCommand, PortCommand, UnknownVerbs};
 use crate::ftp::addr::{EprtError, EpsvArg, HostPort, parse_eprt};
 use crate::ftp::canned;
 use crate::ftp::command::{Command, CommandError, Verb, foreign_protocol};
@@ -41,6 +41,12 @@ impl Machine {
         if self.is_denied(&command) {
             return self.answer(canned::DENIED);
         }
+        if self.needs_tls(command.verb) {
+            return self.answer(canned::TLS_REQUIRED);
+        }
+        if command.verb.is_security() {
+            return self.security(&command, self.is_last_line(Side::Downstream), now);
+        }
         if self.phase == Phase::Lazy {
             self.command_without_server(&command, line, now);
         } else {
@@ -68,7 +74,7 @@ impl Machine {
             Verb::Epsv => self.epsv(command.arg, now),
             Verb::Port => self.port(command.arg, now),
             Verb::Eprt => self.eprt(command.arg, now),
-            verb if verb.is_security() || verb.sets_up_foreign_data() => {
+            verb if verb.sets_up_foreign_data() => {
                 self.say(Side::Downstream, canned::NOT_IMPLEMENTED);
             }
             verb if verb.opens_data() => {
@@ -82,7 +88,11 @@ impl Machine {
                 }
                 self.forward(command, Kind::Login(command.verb), now);
             }
-            Verb::Feat => self.forward(command, Kind::Feat(feat::FeatEditor::default()), now),
+            Verb::Feat => {
+                let tls = self.policy.tls.client != ClientTls::Off;
+                let editor = feat::FeatEditor::new(tls);
+                self.forward(command, Kind::Feat(editor), now);
+            }
             Verb::Opts if feat::filtered(first_word(command.arg)) => {
                 self.say(Side::Downstream, canned::OPTS_UNKNOWN);
             }
@@ -92,6 +102,10 @@ impl Machine {
             Verb::Type => {
                 let binary = matches!(command.arg.first(), Some(b'I' | b'i' | b'L' | b'l'));
                 self.forward(command, Kind::Type(binary), now);
+            }
+            // To fall back to clear text is unsafe, and to stay would not be REIN (P109).
+            Verb::Rein if self.secure.is_tls(Side::Downstream) => {
+                self.answer(canned::REIN_UNDER_TLS);
             }
             Verb::Rein => self.forward(command, Kind::Rein, now),
             Verb::Quit => self.forward(command, Kind::Quit, now),
@@ -266,7 +280,8 @@ impl Machine {
 
     fn abor(&mut self, now: Instant) {
         let in_transfer = self.in_transfer();
-        let urgent = self.policy.abor == AborStyle::Urgent && in_transfer;
+        let plain = !self.secure.is_tls(Side::Upstream);
+        let urgent = plain && self.policy.abor == AborStyle::Urgent && in_transfer;
         if urgent {
             let bytes = TELNET_SYNCH.to_vec();
             self.act(Action::Send { to: Side::Upstream, bytes, urgent });

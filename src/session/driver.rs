@@ -3,14 +3,15 @@
 //! Three steps and no decisions: [`Driver::poll_input`] waits, `Machine::handle` decides,
 //! [`Driver::perform`] acts. The session is one task; everything it owns goes with it.
 
+mod control;
 mod grant;
 mod output;
 pub(crate) mod rooms;
+mod secure;
 #[cfg(test)]
 mod tests;
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,9 +30,11 @@ use crate::data::transfer::Transfer;
 use crate::net::socket;
 use crate::registry::SessionPermit;
 use crate::telemetry::audit::SessionInfo;
+use crate::tls::{HandshakeError, TlsInfo};
 use crate::upstream::UpstreamError;
-use output::Output;
+use control::Control;
 use rooms::Rooms;
+use secure::SessionTls;
 
 /// Bytes read from a control connection at once; the buffer belongs to the worker.
 const READ_CHUNK: usize = 16 << 10;
@@ -41,9 +44,6 @@ const OUTPUT_LIMIT: usize = 64 << 10;
 
 /// How long the last words may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// Reads of what the client still sends after them: a flood must not hold the worker.
-const LAST_READS: usize = 64;
 
 thread_local! {
     static SCRATCH: std::cell::RefCell<Vec<u8>> = std::cell::RefCell::new(vec![0; READ_CHUNK]);
@@ -56,6 +56,7 @@ enum Input {
     Read(Side, usize),
     Eof(Side),
     Connected(Result<TcpStream, UpstreamError>),
+    Shaken(Side, Result<TlsInfo, HandshakeError>),
     Report(TransferReport),
     Deadline,
     Drain,
@@ -67,9 +68,9 @@ struct Driver {
     rooms: Arc<Rooms>,
     permit: SessionPermit,
     info: SessionInfo,
-    client: TcpStream,
-    server: Option<TcpStream>,
-    output: [Output; 2],
+    /// The client's and the server's.
+    controls: [Control; 2],
+    tls: SessionTls,
     connecting: Option<Connecting>,
     leases: [Option<PortLease>; 2],
     transfer: Option<Transfer>,
@@ -107,9 +108,8 @@ pub(crate) async fn serve(
         throttle: rooms.throttle.session(&rooms.data.rates),
         rooms,
         permit,
-        client,
-        server: None,
-        output: Default::default(),
+        controls: [Control::new(client), Control::default()],
+        tls: SessionTls::default(),
         connecting: None,
         leases: [None, None],
         transfer: None,
@@ -141,8 +141,12 @@ impl Driver {
     /// being heard.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
         for side in [Side::Downstream, Side::Upstream] {
-            if self.poll_flush(side, cx).is_err() {
+            let control = self.control(side);
+            if control.poll_flush(cx).is_err() {
                 return Poll::Ready(Input::Eof(side));
+            }
+            if let Poll::Ready(shaken) = control.poll_handshake(cx) {
+                return Poll::Ready(Input::Shaken(side, shaken));
             }
         }
         if let Some(transfer) = &mut self.transfer
@@ -166,7 +170,7 @@ impl Driver {
         if self.poll_deadline(cx).is_ready() {
             return Poll::Ready(Input::Deadline);
         }
-        if self.output.iter().all(|output| output.len() < OUTPUT_LIMIT) {
+        if self.controls.iter().all(|control| control.unsent() < OUTPUT_LIMIT) {
             for side in [self.turn, self.turn.other()] {
                 if let Poll::Ready(input) = self.poll_read(side, cx) {
                     self.turn = side.other();
@@ -181,31 +185,12 @@ impl Driver {
         if !self.machine.wants_input(side) {
             return Poll::Pending;
         }
-        let Some(stream) = self.stream(side) else { return Poll::Pending };
-        SCRATCH.with_borrow_mut(|scratch| {
-            // Not AsyncRead: it takes a short read for an empty socket, but a read also ends at
-            // the urgent mark of a Synch, with ABOR behind it (P29).
-            loop {
-                let read = match std::task::ready!(stream.poll_read_ready(cx)) {
-                    Ok(()) => stream.try_read(scratch),
-                    Err(error) => Err(error),
-                };
-                return Poll::Ready(match read {
-                    Ok(read @ 1..) => Input::Read(side, read),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                    Ok(0) | Err(_) => Input::Eof(side),
-                });
-            }
+        let control = self.control(side);
+        let read = SCRATCH.with_borrow_mut(|scratch| control.poll_read(scratch, cx));
+        read.map(|read| match read {
+            Ok(read @ 1..) => Input::Read(side, read),
+            Ok(0) | Err(_) => Input::Eof(side),
         })
-    }
-
-    fn poll_flush(&mut self, side: Side, cx: &mut Context<'_>) -> io::Result<()> {
-        let [to_client, to_server] = &mut self.output;
-        match (side, &mut self.server) {
-            (Side::Downstream, _) => to_client.poll_flush(&mut self.client, cx),
-            (Side::Upstream, Some(server)) => to_server.poll_flush(server, cx),
-            (Side::Upstream, None) => Ok(()),
-        }
     }
 
     /// The timer is moved only when it would come too late; too early costs one look.
@@ -227,10 +212,11 @@ impl Driver {
         }
     }
 
-    fn stream(&mut self, side: Side) -> Option<&mut TcpStream> {
+    fn control(&mut self, side: Side) -> &mut Control {
+        let [client, server] = &mut self.controls;
         match side {
-            Side::Downstream => Some(&mut self.client),
-            Side::Upstream => self.server.as_mut(),
+            Side::Downstream => client,
+            Side::Upstream => server,
         }
     }
 
@@ -251,6 +237,7 @@ impl Driver {
                 tracing::warn!(session = %self.permit.id(), upstream, why = error.label(), "{error}");
                 self.machine.handle(Event::ConnectFailed, now);
             }
+            Input::Shaken(side, shaken) => self.shaken(side, shaken, now),
             Input::Report(report) => {
                 self.machine.handle(Event::TransferDone(report), now);
             }
@@ -261,7 +248,7 @@ impl Driver {
 
     fn eof(&mut self, side: Side, now: Instant) {
         if side == Side::Upstream {
-            self.server = None;
+            self.control(side).drop_stream();
         }
         self.machine.handle(Event::Eof(side), now);
     }
@@ -274,7 +261,7 @@ impl Driver {
         };
         let epsv = self.rooms.upstream.epsv_allowed(peer.ip(), now);
         self.info.server = Some(peer);
-        self.server = Some(server);
+        *self.control(Side::Upstream) = Control::new(server);
         self.machine.handle(Event::Connected { peer, local, epsv }, now);
     }
 
@@ -296,14 +283,11 @@ impl Driver {
 
     fn perform(&mut self, action: Action) -> Option<Event<'static>> {
         match action {
-            Action::Send { to, bytes, urgent } => {
-                if let Some(output) = self.output.get_mut(to.index()) {
-                    output.push(bytes, urgent);
-                }
-            }
+            Action::Send { to, bytes, urgent } => self.control(to).push(bytes, urgent),
+            Action::StartTls(side) => return self.start_tls(side),
             Action::Connect => {
                 let upstream = self.rooms.upstream.clone();
-                let within = upstream.options().dial;
+                let within = self.rooms.connect;
                 self.connecting = Some(Box::pin(async move { upstream.connect(within).await }));
             }
             Action::Listen { side, expected, advertise } => {
@@ -341,17 +325,11 @@ impl Driver {
         self.transfer = None;
         self.leases = [None, None];
         let words = poll_fn(|cx| {
-            let flushed = self.poll_flush(Side::Downstream, cx);
-            let to_client = self.output.first().is_some_and(|output| output.len() > 0);
-            if flushed.is_ok() && to_client { Poll::Pending } else { Poll::Ready(()) }
+            let ends = [Side::Upstream, Side::Downstream].map(|s| self.control(s).poll_finish(cx));
+            if ends.iter().all(Poll::is_ready) { Poll::Ready(()) } else { Poll::Pending }
         });
         let _ = tokio::time::timeout(LAST_WORDS, words).await;
-        let _ = socket::shutdown_write(&self.client);
-        // What is left unread would turn the end into a reset and eat the last words.
-        SCRATCH.with_borrow_mut(|scratch| {
-            let mut reads = 0..LAST_READS;
-            while reads.next().is_some() && self.client.try_read(scratch).is_ok_and(|n| n > 0) {}
-        });
+        SCRATCH.with_borrow_mut(|scratch| self.control(Side::Downstream).discard_unread(scratch));
     }
 }
 

@@ -59,6 +59,9 @@ pub enum Direction {
 pub enum Stage {
     /// The mode command was answered; no transfer command yet (D2/D3).
     Granted,
+    /// What of the transfer that is requested next is under TLS; not said of none. It counts from
+    /// the transfer command on, whatever PROT was before (P116).
+    Protected(Protection),
     /// The transfer command was forwarded (D4): time to dial a passive server (P42).
     Requested(Direction),
     /// A 1yz was seen (D5): time to dial an active client (P46).
@@ -67,6 +70,15 @@ pub enum Stage {
     Finished(Direction),
     /// A final 4yz/5yz was seen, or ABOR ran out of patience: reset what is open (D7).
     Failed,
+}
+
+/// Which legs of a transfer are under TLS: the level of PROT on either side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Protection {
+    /// The client's leg. We are the TLS server on it, whoever connects (P119).
+    pub downstream: bool,
+    /// The server's leg. We are the TLS client on it.
+    pub upstream: bool,
 }
 
 /// How one end of a data connection comes to be.
@@ -98,6 +110,8 @@ pub enum Fault {
     Reset,
     /// Nothing moved for `T_stall` (or `T_drain` once the final reply was in).
     Stalled,
+    /// The TLS handshake failed, or its session was not the control connection's.
+    Tls,
     /// The kernel refused us a socket, a descriptor or an address.
     Local,
 }
@@ -110,6 +124,7 @@ impl Fault {
             Self::NotOpened => "not-opened",
             Self::Reset => "reset",
             Self::Stalled => "stalled",
+            Self::Tls => "tls",
             Self::Local => "local",
         }
     }
@@ -149,6 +164,19 @@ pub struct TransferReport {
     pub elapsed: Duration,
     /// Connections dropped because they came from somebody else (S4).
     pub strangers: u32,
+    /// TLS of the client's leg, if it had any.
+    pub client_tls: Option<LegTls>,
+    /// TLS of the server's leg, if it had any.
+    pub server_tls: Option<LegTls>,
+}
+
+/// TLS of one data connection, for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LegTls {
+    /// `1.2` or `1.3`.
+    pub version: &'static str,
+    /// Whether it resumed the session of its control connection.
+    pub resumed: bool,
 }
 
 /// Why no data port could be given out (answered with 425).
@@ -189,6 +217,10 @@ pub enum Event<'a> {
     TransferDone(TransferReport),
     /// The time of [`poll_deadline`](super::machine::Machine::poll_deadline) came.
     Deadline,
+    /// The TLS handshake on a control connection is done.
+    TlsUp(Side),
+    /// It failed.
+    TlsFailed(Side),
     /// The process is stopping: finish what moves, refuse what is new.
     Drain,
 }
@@ -207,6 +239,9 @@ pub enum Action {
     },
     /// Open the control connection to the server.
     Connect,
+    /// Write what is to be written, then begin the TLS handshake on that control connection;
+    /// nothing is read from it in between.
+    StartTls(Side),
     /// Lease a data port on that side. `advertise`: the address will be spoken (227), so one that
     /// is valid for this client must exist; with 229 only the port counts.
     Listen {
@@ -285,6 +320,12 @@ pub enum CloseReason {
     WrongProtocol,
     /// The server does not speak FTP: three replies in a row that nobody asked for (P21).
     ServerConfused,
+    /// Bytes in the clear behind AUTH, or behind the server's 234 (S12, S13).
+    Injection,
+    /// The TLS handshake with the client failed.
+    ClientTls,
+    /// The server would not, or could not, protect the connection.
+    ServerTls,
     /// We are stopping.
     Drain,
 }
@@ -305,6 +346,9 @@ impl CloseReason {
             Self::LoginFailures => "login-failures",
             Self::WrongProtocol => "wrong-protocol",
             Self::ServerConfused => "server-confused",
+            Self::Injection => "injection",
+            Self::ClientTls => "client-tls",
+            Self::ServerTls => "server-tls",
             Self::Drain => "drain",
         }
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::event::{CloseReason, Side};
 use super::machine::{Link, Machine, Phase};
 use super::pending::{Kind, Pending};
+use super::policy::ServerTls;
 use super::queue::Queued;
 use crate::ftp::canned;
 use crate::ftp::command::{foreign_protocol, foreign_start};
@@ -28,6 +29,7 @@ impl Machine {
         while self.queue.has_room(limit)
             && let Some(item) = lines.next(&mut bytes)
         {
+            self.more[0] = !bytes.is_empty();
             match item {
                 Item::Telnet(answer) => self.say(Side::Downstream, answer),
                 Item::Line(line) if self.fresh && foreign_protocol(line) => {
@@ -51,6 +53,7 @@ impl Machine {
             }
         }
         self.lines[0] = lines;
+        self.more[0] = false;
         if !self.over() {
             self.queue.keep(bytes);
         }
@@ -101,12 +104,21 @@ impl Machine {
 
     pub(super) fn connected(&mut self, link: Link, now: Instant) {
         self.phase = Phase::Open(link);
+        if self.policy.tls.server == ServerTls::Implicit {
+            self.start_tls(Side::Upstream);
+        } else {
+            self.expect_greeting(now);
+        }
+    }
+
+    pub(super) fn expect_greeting(&mut self, now: Instant) {
         self.pending.push_back(Pending::new(Kind::Greeting, now + self.policy.timeouts.reply));
     }
 
     pub(super) fn server_bytes(&mut self, mut bytes: &[u8], now: Instant) {
         let mut lines = std::mem::replace(&mut self.lines[1], LineBuffer::replies(0));
         while let Some(item) = lines.next(&mut bytes) {
+            self.more[1] = !bytes.is_empty();
             match item {
                 Item::Line(line) | Item::TooLong(line) => self.reply_line(line, now),
                 Item::Telnet(_) => {}

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use super::event::{Action, CloseReason, Event, Side, Stage};
 use super::grant::Grant;
 use super::pending::Pending;
-use super::policy::Policy;
+use super::policy::{ClientTls, Policy};
 use super::queue::Queue;
+use super::secure::Secure;
 use crate::ftp::addr::canonical;
 use crate::ftp::canned;
 use crate::ftp::line::LineBuffer;
@@ -51,6 +52,10 @@ pub struct Machine {
     /// A reply of the server is being passed: ours wait in `deferred` until it is whole.
     pub(super) mid_reply: bool,
     pub(super) deferred: Vec<u8>,
+    /// Which control connections are under TLS, and what PROT says.
+    pub(super) secure: Secure,
+    /// Of that side more bytes were read than the line being handled.
+    pub(super) more: [bool; 2],
     pub(super) lines: [LineBuffer; 2],
     pub(super) queue: Queue,
     actions: VecDeque<Action>,
@@ -118,6 +123,8 @@ impl Machine {
             late_abor: false,
             mid_reply: false,
             deferred: Vec::new(),
+            secure: Secure::default(),
+            more: [false; 2],
             lines,
             queue: Queue::default(),
             actions: VecDeque::new(),
@@ -129,14 +136,23 @@ impl Machine {
             last_activity: now,
             policy,
         };
-        match &machine.policy.greeting {
-            Some(text) => {
-                let greeting = format!("220 {text}\r\n").into_bytes();
-                machine.say(Side::Downstream, greeting);
-            }
-            None => machine.connect(),
+        if machine.policy.tls.client == ClientTls::Implicit {
+            machine.start_tls(Side::Downstream);
+        } else {
+            machine.open_doors();
         }
         machine
+    }
+
+    /// Greets the client, or has the server do it.
+    pub(super) fn open_doors(&mut self) {
+        match &self.policy.greeting {
+            Some(text) => {
+                let greeting = format!("220 {text}\r\n").into_bytes();
+                self.say(Side::Downstream, greeting);
+            }
+            None => self.connect(),
+        }
     }
 
     /// Takes in one event that happened at `now`.
@@ -160,6 +176,8 @@ impl Machine {
             }
             Event::Listening(side, addr) => self.listening(side, addr, now),
             Event::ListenRefused(side, why) => self.listen_refused(side, why, now),
+            Event::TlsUp(side) => self.tls_up(side, now),
+            Event::TlsFailed(side) => self.tls_failed(side, now),
             Event::Drain => self.draining = true,
         }
         self.settle(now);
@@ -177,6 +195,9 @@ impl Machine {
     /// Whether more bytes of that side are wanted now: `false` bounds the queue (P8). Bytes that
     /// come all the same are kept.
     pub fn wants_input(&self, side: Side) -> bool {
+        if self.secure.shakes_hands(side) {
+            return false;
+        }
         match side {
             _ if self.over() => false,
             Side::Downstream if self.client_gone => false,
@@ -246,7 +267,11 @@ impl Machine {
     /// A command is under way: the next has to wait (P9).
     pub(super) fn busy(&self) -> bool {
         let connecting = self.phase == Phase::Connecting;
-        connecting || !self.pending.is_empty() || !self.grant.is_settled()
+        let shaking = [Side::Downstream, Side::Upstream].map(|side| self.secure.shakes_hands(side));
+        connecting
+            || shaking.contains(&true)
+            || !self.pending.is_empty()
+            || !self.grant.is_settled()
     }
 
     /// Ends the session. A transfer that still runs is stopped first, so that its record is whole.

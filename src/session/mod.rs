@@ -32,6 +32,7 @@ mod pending;
 pub mod policy;
 mod queue;
 mod replies;
+mod secure;
 mod transfer;
 
 pub use event::{Action, CloseReason, Event, Side};

@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Feat(FeatEditor),
     /// Our PASV, EPSV, PORT or EPRT.
     Mode,
+    /// A command of ours that protects the connection to the server.
+    Own(Own),
     /// A command that moves data.
     Transfer,
     /// ABOR, and whether it was said in a transfer, whose reply may be for both (P23).
@@ -46,4 +48,14 @@ impl Pending {
     pub(super) const fn new(kind: Kind, deadline: Instant) -> Self {
         Self { kind, deadline: Some(deadline), answered: false }
     }
+}
+
+/// The commands by which the gateway protects its connection to the server, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Own {
+    /// FEAT, to see whether AUTH TLS is offered; and whether it was seen.
+    Feat(bool),
+    Auth,
+    Pbsz,
+    Prot,
 }

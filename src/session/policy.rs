@@ -45,8 +45,53 @@ pub struct Policy {
     pub bad_commands: u32,
     /// Failed logins until 421 (P105).
     pub login_failures: u32,
+    /// What is protected by TLS, on either side.
+    pub tls: TlsPolicy,
     /// How long the dialogue waits.
     pub timeouts: Timeouts,
+}
+
+/// What is protected by TLS. The two sides know nothing of each other, but for
+/// [`ServerTls::Same`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TlsPolicy {
+    /// Towards the client.
+    pub client: ClientTls,
+    /// A client under TLS has to protect its data as well: PROT C is refused (P117).
+    pub client_data: bool,
+    /// Towards the server.
+    pub server: ServerTls,
+    /// A server under TLS has to take PROT P (P118).
+    pub server_data: bool,
+}
+
+/// What clients may and must do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientTls {
+    /// AUTH is refused.
+    Off,
+    /// AUTH is offered.
+    Optional,
+    /// Nothing that matters is taken before AUTH: no password in the clear (S15).
+    Required,
+    /// TLS from the first byte, as on port 990 (P113).
+    Implicit,
+}
+
+/// What is asked of the server. Where TLS is asked for and not had, the session ends: there is no
+/// fall to clear text (P114).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerTls {
+    /// Clear text.
+    Off,
+    /// AUTH TLS before anything else.
+    Explicit,
+    /// TLS from the first byte.
+    Implicit,
+    /// AUTH TLS if FEAT lists it.
+    Auto,
+    /// AUTH TLS once the client is under TLS.
+    Same,
 }
 
 /// Waits of the control dialogue (`requirements.md` §18).
@@ -66,6 +111,8 @@ pub struct Timeouts {
     pub grace: Duration,
     /// `T_abor`: for the replies to ABOR before the data connection is reset (P33).
     pub abort: Duration,
+    /// `T_tls`: for the handshake on a control connection.
+    pub tls: Duration,
     /// How long PASV waits for a port when all are leased to this client's address.
     pub lease_wait: Duration,
 }
@@ -81,6 +128,17 @@ pub enum UpstreamMode {
     Active,
     /// Always this command.
     Command(DataCommand),
+}
+
+impl UpstreamMode {
+    /// Whether the server may be asked to connect to us, so that it has to be let in.
+    pub const fn is_let_in(self) -> bool {
+        match self {
+            Self::Passive => false,
+            Self::Same | Self::Active => true,
+            Self::Command(command) => matches!(command, DataCommand::Port | DataCommand::Eprt),
+        }
+    }
 }
 
 /// The four commands that set up a data connection.
@@ -144,7 +202,19 @@ impl Default for Policy {
             queued_commands: 64,
             bad_commands: 10,
             login_failures: 5,
+            tls: TlsPolicy::default(),
             timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Default for TlsPolicy {
+    fn default() -> Self {
+        Self {
+            client: ClientTls::Off,
+            client_data: false,
+            server: ServerTls::Off,
+            server_data: true,
         }
     }
 }
@@ -159,6 +229,7 @@ impl Default for Timeouts {
             preliminary: Duration::from_secs(60),
             grace: Duration::from_secs(2),
             abort: Duration::from_secs(10),
+            tls: Duration::from_secs(15),
             lease_wait: Duration::from_secs(3),
         }
     }

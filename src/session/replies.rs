@@ -114,7 +114,7 @@ impl Machine {
         let Some(pending) = self.pending.get_mut(index) else { return };
         let transfer = matches!(pending.kind, Kind::Transfer);
         let hidden = match pending.kind {
-            Kind::Mode => true,
+            Kind::Mode | Kind::Own(_) => true,
             Kind::Greeting => self.policy.greeting.is_some(),
             _ => pending.answered && !self.mid_reply,
         };
@@ -138,6 +138,7 @@ impl Machine {
         match &mut pending.kind {
             Kind::Greeting if self.policy.greeting.is_some() => {}
             Kind::Mode => self.mode_line(reply),
+            Kind::Own(own) => Self::own_line(own, reply),
             Kind::Transfer => self.hold(reply, false),
             // The transfer's own reply is held, and comes first.
             Kind::Abor { .. } if self.grant.is_moving() => self.hold(reply, true),
@@ -155,6 +156,8 @@ impl Machine {
                 }
                 self.end(CloseReason::ServerRefused, now);
             }
+            Kind::Greeting => self.secure_server(now),
+            Kind::Own(own) => self.own_reply(*own, code, self.is_last_line(Side::Upstream), now),
             Kind::Login(verb) => self.login_reply(*verb, code, now),
             Kind::Mode => self.mode_reply(code, now),
             Kind::Transfer => self.transfer_answered(code.get(), now),

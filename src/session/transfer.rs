@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::event::{Action, Direction, Outcome, Side, Stage, TransferRecord, TransferReport};
+use super::event::{
+    Action, Direction, Fault, Outcome, Protection, Side, Stage, TransferRecord, TransferReport,
+};
 use super::grant::{Grant, Modes};
 use super::machine::{Machine, Phase, within};
 use super::pending::{Kind, Pending};
@@ -53,6 +55,9 @@ impl Machine {
             };
             return self.refuse_grant(reply, now);
         };
+        if self.data_must_be_protected() {
+            return self.answer(canned::DATA_MUST_BE_PROTECTED);
+        }
         self.grant = Grant::Running(Box::new(Running {
             modes,
             verb: String::from_utf8_lossy(command.name).to_ascii_uppercase(),
@@ -66,6 +71,10 @@ impl Machine {
             server_code: None,
         }));
         self.say(Side::Upstream, command.to_line());
+        let protection = self.secure.protection();
+        if protection != Protection::default() {
+            self.advance(Stage::Protected(protection));
+        }
         self.advance(Stage::Requested(direction));
         let wait = now + self.policy.timeouts.preliminary;
         self.pending.push_back(Pending::new(Kind::Transfer, wait));
@@ -170,6 +179,8 @@ impl Machine {
         let (Some(code), Some(report)) = (running.server_code, running.report) else { return };
         let good = (200..300).contains(&code);
         let reply = match report.outcome {
+            Outcome::NotOpened(_, Fault::Tls) if good => Some(canned::DATA_TLS_FAILED),
+            Outcome::NotOpened(Side::Downstream, Fault::Tls) => Some(canned::DATA_TLS_FAILED),
             Outcome::NotOpened(..) if good => Some(canned::CANNOT_OPEN_DATA),
             Outcome::NotOpened(Side::Downstream, _) if running.started => {
                 Some(canned::CANNOT_OPEN_DATA)
@@ -194,6 +205,7 @@ impl Machine {
         };
         let line = match running.report.map(|report| report.outcome) {
             Some(Outcome::Broken(..) | Outcome::Stopped) => canned::TRANSFER_BROKEN,
+            Some(Outcome::NotOpened(_, Fault::Tls)) => canned::DATA_TLS_FAILED,
             Some(Outcome::NotOpened(..)) | None => canned::CANNOT_OPEN_DATA,
             Some(Outcome::Delivered | Outcome::NoData) => {
                 // Delivered, but the server never confirmed it: not ours to promise (P49).

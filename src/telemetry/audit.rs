@@ -17,6 +17,9 @@
 //! | `client_code`, `server_code` | final reply that the client was given, that the server gave |
 //! | `client_data`, `server_data` | far ends of the two data connections |
 //! | `strangers` | connections to the data port that came from somebody else |
+//! | `client_tls`, `server_tls` | TLS version of the data connection, or of the control connection |
+//! | `client_resumed`, `server_resumed` | whether a data connection resumed its control connection's TLS session |
+//! | `client_cipher`, `server_cipher`, `client_certificate` | of the control connections; the subject of the client's certificate |
 //! | `rule` | the rule that chose the advertised address |
 //! | `reason` | why the session ended |
 //! | `transfers` | transfers of the session |
@@ -33,6 +36,7 @@ use super::xferlog::Xferlog;
 use crate::advertise::RuleName;
 use crate::registry::SessionId;
 use crate::session::event::{Direction, Fault, Outcome, Side, TransferRecord};
+use crate::tls::TlsInfo;
 
 /// What the records of one session have in common, and its totals.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ pub(crate) struct SessionInfo {
     pub(crate) server: Option<SocketAddr>,
     /// The rule that chose the address last advertised.
     pub(crate) rule: Option<RuleName>,
+    /// TLS of the client's and the server's control connection.
+    tls: [Option<ControlTls>; 2],
     opened: Instant,
     /// As sent with USER.
     pub(crate) user: Vec<u8>,
@@ -54,6 +60,15 @@ pub(crate) struct SessionInfo {
     uploaded: u64,
     downloaded: u64,
     xferlog: Option<Arc<Xferlog>>,
+}
+
+/// TLS of a control connection, for the record.
+#[derive(Debug)]
+struct ControlTls {
+    version: &'static str,
+    cipher: &'static str,
+    /// Whom the peer's certificate names.
+    subject: Option<String>,
 }
 
 impl SessionInfo {
@@ -70,6 +85,7 @@ impl SessionInfo {
             client: canonical(client),
             server: None,
             rule: None,
+            tls: [None, None],
             opened: Instant::now(),
             user: Vec::new(),
             transfers: 0,
@@ -77,6 +93,13 @@ impl SessionInfo {
             downloaded: 0,
             xferlog,
         }
+    }
+
+    /// A control connection is under TLS now.
+    pub(crate) fn secured(&mut self, side: Side, info: &TlsInfo) {
+        let (version, cipher) = (info.version.as_str(), info.cipher);
+        let subject = info.peer_subject.clone();
+        self.tls[side.index() & 1] = Some(ControlTls { version, cipher, subject });
     }
 
     /// Writes the record of a transfer that is over, and its line of the xferlog.
@@ -108,6 +131,10 @@ impl SessionInfo {
             server_data = report.and_then(|r| r.server).map(canonical).map(field::display),
             strangers = report.map_or(0, |r| r.strangers),
             rule = self.rule.map(field::display),
+            client_tls = report.and_then(|r| r.client_tls).map(|tls| tls.version),
+            client_resumed = report.and_then(|r| r.client_tls).map(|tls| tls.resumed),
+            server_tls = report.and_then(|r| r.server_tls).map(|tls| tls.version),
+            server_resumed = report.and_then(|r| r.server_tls).map(|tls| tls.resumed),
             "transfer"
         );
         if let Some(xferlog) = &self.xferlog {
@@ -118,6 +145,8 @@ impl SessionInfo {
     /// Writes the record of the session; `reason` is a stable word such as
     /// [`CloseReason::label`](crate::session::event::CloseReason::label).
     pub(crate) fn closed(&self, reason: &'static str) {
+        let subject = self.tls[0].as_ref().and_then(|tls| tls.subject.as_deref());
+        let subject = subject.map(|subject| escape(subject.as_bytes()));
         info!(
             target: "ftpgate::session",
             session = %self.id,
@@ -131,6 +160,11 @@ impl SessionInfo {
             bytes_up = self.uploaded,
             bytes_down = self.downloaded,
             rule = self.rule.map(field::display),
+            client_tls = self.tls[0].as_ref().map(|tls| tls.version),
+            client_cipher = self.tls[0].as_ref().map(|tls| tls.cipher),
+            client_certificate = subject.map(field::display),
+            server_tls = self.tls[1].as_ref().map(|tls| tls.version),
+            server_cipher = self.tls[1].as_ref().map(|tls| tls.cipher),
             "session"
         );
     }

@@ -1,7 +1,10 @@
 //! What is known of a server before it is dialled.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::time::Duration;
+
+use crate::tls::ClientTlsOptions;
 
 /// A server behind the gateway.
 #[derive(Debug, Clone)]
@@ -10,8 +13,10 @@ pub(crate) struct UpstreamOptions {
     pub(crate) name: String,
     /// Where it listens.
     pub(crate) address: HostPort,
-    /// `T_dial` of its control connection.
-    pub(crate) dial: Duration,
+    /// What is asked of its certificate, where it is protected at all.
+    pub(crate) tls: Option<ClientTlsOptions>,
+    /// Sessions at once, of all listeners that lead to it; `None` is no bound (S18).
+    pub(crate) sessions: Option<NonZeroUsize>,
     /// How long a refused EPSV is remembered (P73).
     pub(crate) retry_epsv: Duration,
 }

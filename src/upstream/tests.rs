@@ -9,7 +9,8 @@ fn options(host: &str, port: u16) -> UpstreamOptions {
     UpstreamOptions {
         name: "main".into(),
         address: HostPort { host: host.into(), port },
-        dial: PATIENCE,
+        tls: None,
+        sessions: None,
         retry_epsv: Duration::from_secs(600),
     }
 }

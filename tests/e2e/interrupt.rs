@@ -49,7 +49,7 @@ impl Scene {
 
 /// Sends ABOR and a PWD behind it: whatever is said in between, it must end, be in step, and the
 /// session must go on to transfer.
-fn abort(control: &mut Control, urgent: bool) {
+pub(crate) fn abort(control: &mut Control, urgent: bool) {
     if urgent {
         control.send_urgent("ABOR");
     } else {

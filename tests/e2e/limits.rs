@@ -57,6 +57,52 @@ fn sessions_in_total() {
     gateway.stop();
 }
 
+/// A server's own bound holds for all the listeners that lead to it.
+#[test]
+fn sessions_of_a_server() {
+    let lab = Lab::new();
+    let mock = Mock::start(&lab, polite);
+    let second = format!(
+        "[[listener]]\nname = \"second\"\nbind = \"{PUBLIC}:2121\"\nupstream = \"server\"\n"
+    );
+    let config = Config::to(mock.address()).upstream("sessions = 2").section(&second);
+    let gateway = Gateway::start(&lab, &config);
+    let connect = |port| Control::connect(&lab.net.client, SocketAddr::new(PUBLIC.into(), port));
+    let (mut one, mut other) = (connect(21), connect(2121));
+    one.expect_reply(220);
+    other.expect_reply(220);
+    for port in [21, 2121] {
+        let mut surplus = connect(port);
+        surplus.expect_reply(421);
+        assert_eq!(surplus.expect_end(), "");
+    }
+    assert_eq!(mock.connections(), 2, "a client that is turned away must not reach the server");
+    reset(other.into_socket());
+    eventually("there is room again", || (connect(21).reply().code == 220).then_some(()));
+    gateway.stop();
+}
+
+/// With few descriptors there are few sessions; the others are told so instead of waiting, and
+/// those inside can transfer.
+#[test]
+fn few_descriptors() {
+    const LIMIT: u32 = 64;
+    let lab = Lab::new();
+    lab.serve("file", b"content");
+    let server = Server::start(&lab, Kind::Proftpd);
+    let gateway = Gateway::start_with_descriptors(&lab, &Config::to(server.address()), LIMIT);
+    let mut inside = Control::login(&lab.net.client, gateway.address());
+    let connect = || Control::connect(&lab.net.client, gateway.address());
+    let mut others: Vec<_> = (0..LIMIT).map(|_| connect()).collect();
+    let answers: Vec<_> = others.iter_mut().map(|control| control.reply().code).collect();
+    assert!(answers.iter().all(|code| matches!(code, 220 | 421)), "{answers:?}");
+    assert!(answers.contains(&421), "{answers:?}");
+    assert_eq!(inside.fetch(Mode::Pasv, "RETR file"), b"content");
+    drop(others);
+    eventually("there is room again", || (connect().reply().code == 220).then_some(()));
+    gateway.stop();
+}
+
 #[test]
 fn only_listed_clients() {
     let lab = Lab::new();

@@ -4,11 +4,13 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
 
 mod classic;
+mod ftps;
 mod hostile;
 mod interrupt;
 mod jobs;
 mod limits;
 mod matrix;
 mod modes;
+mod operator;
 mod ports;
 mod support;

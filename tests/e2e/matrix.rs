@@ -114,25 +114,35 @@ impl Exchange<'_> {
     }
 }
 
-/// Lists, downloads and uploads with everything the tool can do.
-fn exchange(kind: Kind, tool: &Tool) {
-    let lab = Lab::new();
+/// Puts the files into the user's home.
+pub(crate) fn serve_all(lab: &Lab) {
     for (number, name) in NAMES.into_iter().enumerate() {
         lab.serve(name, &file(number));
     }
-    let server = Server::start(&lab, kind);
-    let upstream = if tool.ipv6 { server.address6() } else { server.address() };
-    let gateway = Gateway::start(&lab, &Config::to(upstream));
+}
+
+/// Lists, downloads and uploads with everything the tool can do; returns what went wrong.
+pub(crate) fn use_all(lab: &Lab, tool: &Tool, gateway: &Gateway) -> Vec<String> {
     let address = if tool.ipv6 { gateway.address6() } else { gateway.address() };
-    let site = Site { lab: &lab, address, options: tool.options };
-    let mut exchange = Exchange { lab: &lab, site, problems: Vec::new() };
+    let site = Site { lab, address, options: tool.options, scheme: tool.scheme };
+    let mut exchange = Exchange { lab, site, problems: Vec::new() };
     if let Some(list) = tool.list {
         let job = list(&exchange.site);
         exchange.list(job);
     }
     exchange.downloads(tool);
     exchange.uploads(tool);
-    assert!(exchange.problems.is_empty(), "{}", exchange.problems.join("\n"));
+    exchange.problems
+}
+
+fn exchange(kind: Kind, tool: &Tool) {
+    let lab = Lab::new();
+    serve_all(&lab);
+    let server = Server::start(&lab, kind);
+    let upstream = if tool.ipv6 { server.address6() } else { server.address() };
+    let gateway = Gateway::start(&lab, &Config::to(upstream));
+    let problems = use_all(&lab, tool, &gateway);
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
     gateway.stop();
 }
 

@@ -13,7 +13,11 @@ impl Dice {
         Self::Seed(seed)
     }
 
-    #[allow(dead_code, reason = "the fuzz target's")]
+    #[allow(
+        dead_code,
+        clippy::unnecessary_to_owned,
+        reason = "the fuzz target's; it owns its bytes"
+    )]
     pub(crate) fn chosen(choices: &[u8]) -> Self {
         Self::Bytes(choices.iter().copied().collect())
     }

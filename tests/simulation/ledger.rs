@@ -267,7 +267,7 @@ impl Ledger {
 
     pub(crate) fn advanced(&mut self, stage: Stage) -> Verdict {
         let rank = match stage {
-            Stage::Granted => 0,
+            Stage::Granted | Stage::Protected(_) => 0,
             Stage::Requested(_) => 1,
             Stage::Started(_) => 2,
             Stage::Finished(_) => 3,

@@ -219,6 +219,8 @@ impl World {
             closed_first: None,
             elapsed: Duration::ZERO,
             strangers: 0,
+            client_tls: None,
+            server_tls: None,
         };
         self.data = None;
         self.ledger.reported(report);
@@ -332,6 +334,7 @@ impl World {
                 self.data = None;
                 self.ledger.released();
             }
+            Action::StartTls(_) => return Err("TLS that nobody asked for".into()),
             Action::EpsvRefused => {}
             Action::LoggedIn => self.ledger.logged_in()?,
             Action::Record(record) => {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::args::Args;
 use crate::ftp::{Client, Mode, Target};
@@ -27,6 +27,7 @@ struct Work {
     begun: AtomicU64,
     /// Done, for each mode and verb.
     done: [[AtomicU64; VERBS.len()]; MODES.len()],
+    lasted: Mutex<Vec<Duration>>,
     failed: AtomicU64,
     error: Mutex<String>,
 }
@@ -43,6 +44,7 @@ pub fn run(mut args: Args) -> io::Result<bool> {
         pattern: Pattern::new()?,
         begun: AtomicU64::new(0),
         done: Default::default(),
+        lasted: Mutex::default(),
         failed: AtomicU64::new(0),
         error: Mutex::default(),
     };
@@ -58,7 +60,7 @@ pub fn run(mut args: Args) -> io::Result<bool> {
             });
         }
     });
-    Ok(work.summarise(seed, begun))
+    Ok(work.summarise(seed, begun.elapsed()))
 }
 
 impl Work {
@@ -87,10 +89,12 @@ impl Work {
             }
             let (mode, verb) = (rng.below(4) as usize, rng.below(3) as usize);
             let size = rng.below(MAX_SIZE + 1);
+            let begun = Instant::now();
             let what = format!("{} {size} bytes, {:?}", VERBS[verb], MODES[mode]);
             self.transfer(&mut client, MODES[mode], VERBS[verb], size)
                 .map_err(|e| io::Error::new(e.kind(), format!("{what}: {e}")))?;
             self.done[mode][verb].fetch_add(1, Ordering::Relaxed);
+            self.lasted.lock().expect("no panic").push(begun.elapsed());
         }
         client.quit()
     }
@@ -108,8 +112,8 @@ impl Work {
         }
     }
 
-    fn summarise(&self, seed: u64, begun: Instant) -> bool {
-        let seconds = begun.elapsed().as_secs_f64();
+    fn summarise(&self, seed: u64, elapsed: Duration) -> bool {
+        let seconds = elapsed.as_secs_f64();
         let mut report = Report::default().count("seed", seed).number("seconds", seconds);
         let mut total = 0;
         for (mode, verbs) in MODES.iter().zip(&self.done) {
@@ -121,7 +125,12 @@ impl Work {
         }
         let failed = self.failed.load(Ordering::Relaxed);
         let error = self.error.lock().expect("no panic");
-        let report = report.count("done", total).number("per_second", total as f64 / seconds);
+        let mut lasted = self.lasted.lock().expect("no panic");
+        let report = report
+            .count("done", total)
+            .number("per_second", total as f64 / seconds)
+            .latencies(&mut lasted)
+            .number("slowest_s", lasted.last().map_or(0.0, Duration::as_secs_f64));
         report.count("failed", failed).text("error", &error).print();
         failed == 0 && total == self.transfers
     }

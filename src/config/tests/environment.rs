@@ -114,6 +114,19 @@ fn a_problem_names_the_variable_or_the_flag_it_came_from() {
     assert_eq!(from(&[("FTPGATE_DATA_PORTS", "x")], Overrides::default()), "FTPGATE_DATA_PORTS");
 }
 
+/// The flag stands for the global key and for the listener's own.
+#[test]
+fn a_wrong_flag_is_one_problem() {
+    let bad = Overrides {
+        upstream: Some("ftpd".into()),
+        ports: Some("9-1".into()),
+        public: Some("1.2".into()),
+        ..Overrides::default()
+    };
+    let problems = wrong(without_file(&[], &bad));
+    assert_eq!(problems.len(), 2, "{problems:?}");
+}
+
 #[test]
 fn an_empty_flag_or_its_variable_is_not_given() {
     let overrides = Overrides {

@@ -226,11 +226,11 @@ address = "b"
     assert_eq!(a.policy.upstream_mode, UpstreamMode::Command(DataCommand::Epsv));
     assert_eq!(a.policy.upstream_ports, 2000..=3000);
     assert!(a.policy.cr_nul);
-    assert_eq!(a.upstream.dial.as_secs(), 3);
+    assert_eq!(a.connect.as_secs(), 3);
     assert_eq!(a.policy.timeouts.grace, a.data.grace);
     assert_eq!(a.data.grace.as_secs(), 4);
     assert_eq!(b.policy.upstream_mode, UpstreamMode::Passive);
-    assert_eq!((b.upstream.dial.as_secs(), b.data.grace.as_secs()), (10, 2));
+    assert_eq!((b.connect.as_secs(), b.data.grace.as_secs()), (10, 2));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Handle;
 
 use super::*;
+use crate::data::guard::TransferTls;
 use crate::data::options::Rates;
 use crate::data::testing::{
     Joined, SHORT, connect, joined, listener, noise, one_port, patient, peer, read_all, read_reset,
@@ -175,7 +176,13 @@ async fn failure_before_the_start_closes_plainly() {
         let (listener, upstream) = listener().await;
         let downstream = LegSource::Accept(lease);
         let options = Arc::new(patient());
-        let mut transfer = Transfer::start(downstream, upstream, options, Throttle::default());
+        let mut transfer = Transfer::start(
+            downstream,
+            upstream,
+            options,
+            Throttle::default(),
+            TransferTls::default(),
+        );
         let mut client = connect(to, peer(1)).await;
         let (mut server, _) = listener.accept().await.unwrap();
         for _ in 0..200 {
@@ -201,7 +208,8 @@ async fn failure_before_the_start_resets_what_has_moved() {
     let (listener, upstream) = listener().await;
     let downstream = LegSource::Accept(lease);
     let options = Arc::new(patient());
-    let mut transfer = Transfer::start(downstream, upstream, options, Throttle::default());
+    let mut transfer =
+        Transfer::start(downstream, upstream, options, Throttle::default(), TransferTls::default());
     let mut client = connect(to, peer(1)).await;
     let (mut server, _) = listener.accept().await.unwrap();
     transfer.advance(Stage::Requested(Download));

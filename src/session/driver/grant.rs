@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use tokio::net::TcpStream;
-
 use super::Driver;
+use super::control::Control;
 use crate::data::ports::{LeaseError, PortLease};
 use crate::data::transfer::{LegSource, Transfer};
 use crate::session::event::{Leg, ListenError, Side, TransferPlan};
@@ -16,8 +15,7 @@ impl Driver {
         expected: IpAddr,
         advertise: bool,
     ) -> Result<SocketAddr, ListenError> {
-        let control = self.stream(side).ok_or(ListenError::Local)?;
-        let local = control.local_addr().map_err(|_| ListenError::Local)?.ip();
+        let local = self.control(side).local().ok_or(ListenError::Local)?.ip();
         let address = if advertise { self.advertised(local)? } else { local };
         let pool = self.rooms.ports(side);
         let lease = match pool.lease(local, expected) {
@@ -72,21 +70,23 @@ impl Driver {
 
     pub(super) fn open(&mut self, plan: TransferPlan) {
         let [downstream, upstream] = &mut self.leases;
-        let local = |stream: Option<&TcpStream>| {
-            stream.and_then(|s| s.local_addr().ok()).map(|addr| addr.ip())
-        };
+        let local =
+            |control: &Control, port| control.local().map(|addr| SocketAddr::new(addr.ip(), port));
         // Data leaves from the address of its control connection (P41).
-        let downstream = source(plan.downstream, downstream.take(), local(Some(&self.client)));
-        let upstream = source(plan.upstream, upstream.take(), local(self.server.as_ref()));
+        let [client, server] = &self.controls;
+        let from = local(client, self.rooms.data.source_port);
+        let downstream = source(plan.downstream, downstream.take(), from);
+        let upstream = source(plan.upstream, upstream.take(), local(server, 0));
         if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
             let options = self.rooms.data.clone();
             let throttle = self.throttle.clone();
-            self.transfer = Some(Transfer::start(downstream, upstream, options, throttle));
+            self.transfer =
+                Some(Transfer::start(downstream, upstream, options, throttle, self.tls.transfer()));
         }
     }
 }
 
-fn source(leg: Leg, lease: Option<PortLease>, from: Option<IpAddr>) -> Option<LegSource> {
+fn source(leg: Leg, lease: Option<PortLease>, from: Option<SocketAddr>) -> Option<LegSource> {
     match leg {
         Leg::Accept => lease.map(LegSource::Accept),
         Leg::Connect(to) => Some(LegSource::Connect { to, from }),

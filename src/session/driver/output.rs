@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
 use crate::net::socket;
+use crate::net::stream::Stream;
 
 /// What was not written yet. Empty, it holds no memory: an idle session has two of these.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Output {
     sent: usize,
     /// The byte to be marked urgent (P30).
     urgent: Option<usize>,
+    /// TLS may still hold some of what was written.
+    unflushed: bool,
 }
 
 impl Output {
@@ -26,6 +28,11 @@ impl Output {
 
     pub(super) fn len(&self) -> usize {
         self.bytes.len() - self.sent
+    }
+
+    /// Whether everything has gone out.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0 && !self.unflushed
     }
 
     pub(super) fn push(&mut self, bytes: Vec<u8>, urgent: bool) {
@@ -53,13 +60,16 @@ impl Output {
     /// Writes as much as the socket takes. `Ok` says nothing about how much that was.
     pub(super) fn poll_flush(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         cx: &mut Context<'_>,
     ) -> io::Result<()> {
         while self.sent < self.bytes.len() {
             let Poll::Ready(written) = self.poll_step(stream, cx) else { return Ok(()) };
             match written {
-                Ok(written @ 1..) => self.sent += written,
+                Ok(written @ 1..) => {
+                    self.sent += written;
+                    self.unflushed = stream.is_tls();
+                }
                 failed => {
                     // Kept, it would fail again at every look: the session would spin for ever.
                     *self = Self::default();
@@ -67,17 +77,23 @@ impl Output {
                 }
             }
         }
-        *self = Self::default();
+        if self.unflushed
+            && let Poll::Ready(flushed) = Pin::new(stream).poll_flush(cx)
+        {
+            self.unflushed = false;
+            flushed?;
+        }
+        if self.is_empty() {
+            *self = Self::default();
+        }
         Ok(())
     }
 
-    fn poll_step(
-        &mut self,
-        stream: &mut TcpStream,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
+    fn poll_step(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let rest = self.bytes.get(self.sent..).unwrap_or_default();
-        let Some(mark) = self.urgent.and_then(|at| at.checked_sub(self.sent)) else {
+        let mark = self.urgent.and_then(|at| at.checked_sub(self.sent));
+        // There is no urgent data under TLS (P31).
+        let (Some(mark), Stream::Plain(stream)) = (mark, &mut *stream) else {
             return Pin::new(stream).poll_write(cx, rest);
         };
         let before = rest.get(..mark).unwrap_or_default();

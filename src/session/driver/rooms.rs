@@ -10,6 +10,7 @@ use crate::data::throttle::Throttle;
 use crate::session::event::Side;
 use crate::session::policy::Policy;
 use crate::telemetry::xferlog::Xferlog;
+use crate::tls::{TlsClient, TlsServer};
 use crate::upstream::Upstream;
 
 /// The parts of the house a session goes through. Made once for each listener, read only.
@@ -21,6 +22,8 @@ pub(crate) struct Rooms {
     pub(crate) policy: Arc<Policy>,
     /// The server its sessions go to.
     pub(crate) upstream: Arc<Upstream>,
+    /// `T_dial` of the control connection to it.
+    pub(crate) connect: Duration,
     /// Data ports that clients connect to.
     pub(crate) downstream_ports: Arc<PortPool>,
     /// Data ports that the server connects to, in active mode.
@@ -33,6 +36,10 @@ pub(crate) struct Rooms {
     pub(crate) throttle: Throttle,
     /// TCP keepalive of both control connections (P34).
     pub(crate) keepalive: Duration,
+    /// TLS towards clients, if it is offered.
+    pub(crate) client_tls: Option<Arc<TlsServer>>,
+    /// TLS towards the server, if it is asked for.
+    pub(crate) server_tls: Option<Arc<TlsClient>>,
     /// The classic transfer log.
     pub(crate) xferlog: Option<Arc<Xferlog>>,
 }

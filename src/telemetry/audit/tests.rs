@@ -16,6 +16,8 @@ fn report(outcome: Outcome, uploaded: u64, downloaded: u64) -> TransferReport {
         closed_first: Some(Side::Upstream),
         elapsed: Duration::from_millis(1234),
         strangers: 2,
+        client_tls: None,
+        server_tls: None,
     }
 }
 

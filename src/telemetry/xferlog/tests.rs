@@ -24,6 +24,8 @@ fn record(verb: &str, path: &[u8]) -> TransferRecord {
             closed_first: None,
             elapsed: Duration::from_millis(3900),
             strangers: 0,
+            client_tls: None,
+            server_tls: None,
         }),
     }
 }

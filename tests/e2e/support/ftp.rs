@@ -1,7 +1,7 @@
 //! An FTP client that does exactly what a test says, word by word.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -9,6 +9,7 @@ use socket2::SockRef;
 use super::lab::{PASSWORD, USER};
 use super::net::Ns;
 use super::process::PATIENCE;
+use super::wire::{TlsClient, Wire};
 
 /// The four ways to set up a data connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +40,20 @@ impl Reply {
 /// A control connection. Its words are kept, and shown when the test fails.
 pub(crate) struct Control<'a> {
     ns: &'a Ns,
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Wire>,
     transcript: String,
+    /// What data connections are protected with.
+    protection: Option<TlsClient>,
+}
+
+/// How TLS comes into a control connection.
+#[derive(Debug, Clone)]
+pub(crate) enum Security {
+    Off,
+    /// After AUTH TLS.
+    Explicit(TlsClient),
+    /// From the first byte.
+    Implicit(TlsClient),
 }
 
 /// The client's half of an agreed data connection.
@@ -58,7 +71,8 @@ impl<'a> Control<'a> {
     pub(crate) fn connect_from(ns: &'a Ns, from: Option<IpAddr>, to: SocketAddr) -> Self {
         let stream = ns.connect(from, to).unwrap_or_else(|e| panic!("connect to {to}: {e}"));
         stream.set_read_timeout(Some(PATIENCE)).expect("socket");
-        Self { ns, stream: BufReader::new(stream), transcript: String::new() }
+        let stream = BufReader::new(Wire::Plain(stream));
+        Self { ns, stream, transcript: String::new(), protection: None }
     }
 
     /// Connects, is greeted and logs in, ready for binary transfers.
@@ -67,12 +81,73 @@ impl<'a> Control<'a> {
     }
 
     pub(crate) fn login_from(ns: &'a Ns, from: Option<IpAddr>, to: SocketAddr) -> Self {
+        Self::enter(ns, from, to, &Security::Off)
+    }
+
+    /// The same with the control connection and the data connections under TLS.
+    pub(crate) fn login_secure(ns: &'a Ns, to: SocketAddr, security: &Security) -> Self {
+        Self::enter(ns, None, to, security)
+    }
+
+    fn enter(ns: &'a Ns, from: Option<IpAddr>, to: SocketAddr, security: &Security) -> Self {
         let mut new = Self::connect_from(ns, from, to);
-        new.expect_reply(220);
-        new.expect(&format!("USER {USER}"), 331);
-        new.expect(&format!("PASS {PASSWORD}"), 230);
-        new.expect("TYPE I", 200);
+        match security {
+            Security::Off => {
+                new.expect_reply(220);
+            }
+            Security::Explicit(tls) => {
+                new.expect_reply(220);
+                new.expect("AUTH TLS", 234);
+                new.start_tls(tls);
+                new.protect(tls);
+            }
+            Security::Implicit(tls) => {
+                new.start_tls(tls);
+                new.expect_reply(220);
+                new.protect(tls);
+            }
+        }
+        new.log_in();
         new
+    }
+
+    /// Says who it is, and that all transfers are binary.
+    pub(crate) fn log_in(&mut self) {
+        self.expect(&format!("USER {USER}"), 331);
+        self.expect(&format!("PASS {PASSWORD}"), 230);
+        self.expect("TYPE I", 200);
+    }
+
+    /// Shakes hands on the control connection.
+    pub(crate) fn start_tls(&mut self, tls: &TlsClient) {
+        if let Err(e) = self.try_tls(tls) {
+            panic!("TLS: {e}\n{}", self.transcript);
+        }
+    }
+
+    pub(crate) fn try_tls(&mut self, tls: &TlsClient) -> io::Result<()> {
+        assert!(self.stream.buffer().is_empty(), "unread replies\n{}", self.transcript);
+        let wire = tls.connect(self.socket().try_clone()?)?;
+        self.transcript.push_str("-- TLS\n");
+        self.stream = BufReader::new(wire);
+        Ok(())
+    }
+
+    /// Has data connections protected from now on.
+    pub(crate) fn protect(&mut self, tls: &TlsClient) {
+        self.expect("PBSZ 0", 200);
+        self.expect("PROT P", 200);
+        self.protection = Some(tls.clone());
+    }
+
+    /// Changes what is done on data connections, and says nothing about it.
+    pub(crate) fn set_protection(&mut self, tls: Option<&TlsClient>) {
+        self.protection = tls.cloned();
+    }
+
+    /// The control connection's end of TLS, if any.
+    pub(crate) fn wire(&self) -> &Wire {
+        self.stream.get_ref()
     }
 
     /// All that was said so far.
@@ -87,11 +162,11 @@ impl<'a> Control<'a> {
 
     /// The socket, for what only a socket can do.
     pub(crate) fn socket(&self) -> &TcpStream {
-        self.stream.get_ref()
+        self.stream.get_ref().socket()
     }
 
     pub(crate) fn into_socket(self) -> TcpStream {
-        self.stream.into_inner()
+        self.stream.into_inner().into_socket()
     }
 
     pub(crate) fn send(&mut self, line: &str) {
@@ -100,7 +175,8 @@ impl<'a> Control<'a> {
 
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
         self.transcript.push_str(&format!("C> {}\n", bytes.escape_ascii()));
-        self.stream.get_mut().write_all(bytes).expect("control connection");
+        let stream = self.stream.get_mut();
+        stream.write_all(bytes).and_then(|()| stream.flush()).expect("control connection");
     }
 
     /// Telnet IP, then Synch with its urgent mark, then the line (RFC 959 §4.1.3).
@@ -176,6 +252,11 @@ impl<'a> Control<'a> {
         String::from_utf8_lossy(&rest).into_owned()
     }
 
+    /// Whether nothing but an end is to be had any more.
+    pub(crate) fn is_cut_off(&mut self) -> bool {
+        matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
+    }
+
     /// Fails unless the dialogue is in step: nothing left unread, and a command is answered.
     pub(crate) fn in_step(&mut self) {
         assert!(self.stream.buffer().is_empty(), "unread replies\n{}", self.transcript);
@@ -219,33 +300,58 @@ impl<'a> Control<'a> {
 
     /// Receives a file or a listing.
     pub(crate) fn fetch(&mut self, mode: Mode, line: &str) -> Vec<u8> {
+        self.fetch_noting(mode, line).0
+    }
+
+    /// The same, and tells whether its TLS session was that of another connection.
+    pub(crate) fn fetch_noting(&mut self, mode: Mode, line: &str) -> (Vec<u8>, bool) {
         let data = self.open(mode);
         self.send(line);
-        let mut stream = self.data(data);
+        let mut stream = self.protected(data);
         self.expect_started();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).expect("data connection");
+        // Who has sent all may be gone already.
+        let _ = stream.finish();
+        let resumed = stream.resumed();
         drop(stream);
         self.expect_reply(226);
-        bytes
+        (bytes, resumed)
     }
 
-    /// Sends a file.
-    pub(crate) fn store(&mut self, mode: Mode, line: &str, bytes: &[u8]) {
+    /// Sends a file, and tells the same.
+    pub(crate) fn store(&mut self, mode: Mode, line: &str, bytes: &[u8]) -> bool {
         let data = self.open(mode);
         self.send(line);
-        let mut stream = self.data(data);
+        let mut stream = self.protected(data);
         self.expect_started();
         stream.write_all(bytes).expect("data connection");
-        stream.shutdown(Shutdown::Write).expect("data connection");
+        stream.finish().expect("data connection");
+        if self.protection.is_some() {
+            // The other side says good-bye as well.
+            stream.read_to_end(&mut Vec::new()).expect("data connection");
+        }
+        let resumed = stream.resumed();
         drop(stream);
         self.expect_reply(226);
+        resumed
     }
 
     /// Reads the 150 or 125 that begins a transfer.
     pub(crate) fn expect_started(&mut self) {
         let reply = self.reply();
         assert!(matches!(reply.code, 125 | 150), "no transfer\n{}", self.transcript);
+    }
+
+    /// The agreed data connection, made and as protected as it has to be.
+    pub(crate) fn protected(&self, data: Data) -> Wire {
+        let stream = self.data(data);
+        match &self.protection {
+            None => Wire::Plain(stream),
+            Some(tls) => tls
+                .connect(stream)
+                .unwrap_or_else(|e| panic!("TLS on data: {e}\n{}", self.transcript)),
+        }
     }
 
     /// The agreed data connection, made.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 
 use rustix::process::Signal;
 
@@ -67,7 +67,8 @@ impl Config {
         self
     }
 
-    fn toml(&self) -> String {
+    /// The file.
+    pub(crate) fn toml(&self) -> String {
         let Self { upstream, listener_lines, upstream_lines, .. } = self;
         let Self { ports, advertise_lines, sections, .. } = self;
         format!(
@@ -101,9 +102,20 @@ impl Gateway {
 
     /// Starts it with this very configuration file.
     pub(crate) fn start_with(lab: &Lab, toml: &str) -> Self {
+        let command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
+        Self::run(lab, toml, command)
+    }
+
+    /// The same with no more than so many descriptors.
+    pub(crate) fn start_with_descriptors(lab: &Lab, config: &Config, limit: u32) -> Self {
+        let mut command = lab.net.gateway.command("prlimit");
+        command.arg(format!("--nofile={limit}")).arg(env!("CARGO_BIN_EXE_ftpgate"));
+        Self::run(lab, &config.toml(), command)
+    }
+
+    fn run(lab: &Lab, toml: &str, mut command: Command) -> Self {
         let file = lab.path("ftpgate.toml");
         fs::write(&file, toml).expect("own file");
-        let mut command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
         command.args(["run", "-c"]).arg(&file);
         // Settings of the machine are not the test's.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FTPGATE_")) {
@@ -129,6 +141,11 @@ impl Gateway {
     pub(crate) fn logs(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
         let process = self.process.as_mut().expect("a gateway in between");
         process.wait_for(what, |p| p.log().lines().any(&wanted).then_some(()));
+    }
+
+    /// Has it read its certificates again.
+    pub(crate) fn reload(&self) {
+        self.process.as_ref().expect("a gateway in between").signal(Signal::HUP);
     }
 
     /// Asks it to stop, as a service manager does.

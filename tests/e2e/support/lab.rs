@@ -20,9 +20,9 @@ const ANONYMOUS: u32 = 4002;
 const BLOCK: usize = 1 << 20;
 
 /// Programs that `tests/setup.sh` installs.
-const TOOLS: [&str; 13] = [
+const TOOLS: [&str; 15] = [
     "ip", "setpriv", "timeout", "curl", "lftp", "ncftpget", "tnftp", "wget", "aria2c", "rclone",
-    "busybox", "dput", "python3",
+    "busybox", "dput", "python3", "ftp-ssl", "openssl",
 ];
 
 /// Namespaces and files of one test.

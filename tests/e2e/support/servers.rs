@@ -29,8 +29,8 @@ impl Server {
     pub(crate) fn start(lab: &Lab, kind: Kind) -> Self {
         match kind {
             Kind::Vsftpd => Self::vsftpd(lab, 21, ""),
-            Kind::Proftpd => proftpd(lab),
-            Kind::PureFtpd => pure_ftpd(lab),
+            Kind::Proftpd => Self::proftpd(lab, ""),
+            Kind::PureFtpd => Self::pure_ftpd(lab, &[]),
             Kind::Inetutils => inetutils(lab),
             Kind::Pyftpdlib => pyftpdlib(lab),
         }
@@ -60,6 +60,44 @@ impl Server {
         )
     }
 
+    /// ProFTPD, with lines added to its configuration.
+    pub(crate) fn proftpd(lab: &Lab, more: &str) -> Self {
+        let dir = lab.path("proftpd");
+        fs::create_dir(&dir).expect("own directory");
+        let dir = dir.display();
+        let mut text = format!(
+            "ServerName server\nServerType standalone\nDefaultAddress {SERVER} {SERVER6}\nPort 21\n\
+             User nobody\nGroup nogroup\nPidFile {dir}/pid\nScoreboardFile {dir}/scoreboard\n\
+             DelayTable {dir}/delay\nSystemLog {dir}/log\nTransferLog none\nWtmpLog off\n\
+             UseReverseDNS off\nAuthOrder mod_auth_unix.c\nDefaultRoot ~\nAllowOverwrite on\n\
+             AllowStoreRestart on\nDelayEngine off\nMaxInstances 300\n"
+        );
+        let _ = write!(text, "ModulePath {}\n{more}", peers().join("usr/lib/proftpd").display());
+        let config = lab.path("proftpd.conf");
+        fs::write(&config, text).expect("own file");
+        let program = peers().join("usr/sbin/proftpd");
+        Self::spawn(
+            lab,
+            "proftpd",
+            21,
+            &[
+                &program.display().to_string(),
+                "--nodaemon",
+                "--config",
+                &config.display().to_string(),
+            ],
+        )
+    }
+
+    /// Pure-FTPd, with options added.
+    pub(crate) fn pure_ftpd(lab: &Lab, more: &[&str]) -> Self {
+        let program = peers().join("usr/sbin/pure-ftpd").display().to_string();
+        let pid = lab.path("pure-ftpd.pid").display().to_string();
+        // Unix accounts, all in their homes, nobody anonymous, no names looked up, 300 sessions.
+        let options = ["-l", "unix", "-A", "-E", "-H", "-c", "300", "-C", "300", "-g", &pid];
+        Self::spawn(lab, "pure-ftpd", 21, &[&[program.as_str()], &options[..], more].concat())
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         server_address(false, self.port)
     }
@@ -76,7 +114,7 @@ impl Server {
     /// Runs a server with the test's /etc, in mount and process namespaces of its own: what it
     /// forks dies with it. A shell stays the first process there: vsftpd gives up when it is
     /// handed the orphans of its own children.
-    fn spawn(lab: &Lab, name: &str, port: u16, argv: &[&str]) -> Self {
+    pub(crate) fn spawn(lab: &Lab, name: &str, port: u16, argv: &[&str]) -> Self {
         let mut command = lab.net.server.command("unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]);
         lab.enter_etc(&mut command, "\"$@\" & wait");
@@ -86,37 +124,6 @@ impl Server {
         process.wait_for("it listens", |_| lab.net.server.listens(port).then_some(()));
         Self { process, port }
     }
-}
-
-fn proftpd(lab: &Lab) -> Server {
-    let dir = lab.path("proftpd");
-    fs::create_dir(&dir).expect("own directory");
-    let dir = dir.display();
-    let mut text = format!(
-        "ServerName server\nServerType standalone\nDefaultAddress {SERVER} {SERVER6}\nPort 21\n\
-         User nobody\nGroup nogroup\nPidFile {dir}/pid\nScoreboardFile {dir}/scoreboard\n\
-         DelayTable {dir}/delay\nSystemLog {dir}/log\nTransferLog none\nWtmpLog off\n\
-         UseReverseDNS off\nAuthOrder mod_auth_unix.c\nDefaultRoot ~\nAllowOverwrite on\n\
-         AllowStoreRestart on\nDelayEngine off\nMaxInstances 300\n"
-    );
-    let _ = writeln!(text, "ModulePath {}", peers().join("usr/lib/proftpd").display());
-    let config = lab.path("proftpd.conf");
-    fs::write(&config, text).expect("own file");
-    let program = peers().join("usr/sbin/proftpd");
-    Server::spawn(
-        lab,
-        "proftpd",
-        21,
-        &[&program.display().to_string(), "--nodaemon", "--config", &config.display().to_string()],
-    )
-}
-
-fn pure_ftpd(lab: &Lab) -> Server {
-    let program = peers().join("usr/sbin/pure-ftpd").display().to_string();
-    let pid = lab.path("pure-ftpd.pid").display().to_string();
-    // Unix accounts, all in their homes, nobody anonymous, no names looked up, 300 sessions.
-    let options = ["-l", "unix", "-A", "-E", "-H", "-c", "300", "-C", "300", "-g", &pid];
-    Server::spawn(lab, "pure-ftpd", 21, &[&[program.as_str()], &options[..]].concat())
 }
 
 fn inetutils(lab: &Lab) -> Server {

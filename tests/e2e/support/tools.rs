@@ -17,6 +17,8 @@ pub(crate) struct Site<'a> {
     pub(crate) address: SocketAddr,
     /// Options of the tool, such as the one for active mode.
     pub(crate) options: &'static [&'static str],
+    /// Of the URLs that it is given.
+    pub(crate) scheme: &'static str,
 }
 
 /// A command and what it reads.
@@ -41,23 +43,28 @@ pub(crate) struct Tool {
     pub(crate) options: &'static [&'static str],
     /// From an IPv6 client to an IPv6 server, instead of IPv4.
     pub(crate) ipv6: bool,
+    pub(crate) scheme: &'static str,
     pub(crate) list: Option<List>,
     pub(crate) get: Option<Move>,
     pub(crate) put: Option<Move>,
     pub(crate) append: Option<Move>,
     pub(crate) resume_get: Option<Move>,
     pub(crate) resume_put: Option<Move>,
+    /// Ten times in one session: a listing, an upload, a download of that.
+    pub(crate) series: Option<Move>,
 }
 
 const NONE: Tool = Tool {
     options: &[],
     ipv6: false,
+    scheme: "ftp",
     list: None,
     get: None,
     put: None,
     append: None,
     resume_get: None,
     resume_put: None,
+    series: None,
 };
 
 impl Tool {
@@ -67,6 +74,11 @@ impl Tool {
 
     pub(crate) const fn over_ipv6(self) -> Self {
         Self { ipv6: true, ..self }
+    }
+
+    /// With URLs that ask for TLS; what that means differs.
+    pub(crate) const fn ftps(self) -> Self {
+        Self { scheme: "ftps", ..self }
     }
 }
 
@@ -89,7 +101,7 @@ impl Site<'_> {
 
     /// The URL of a file of the user, or of the home.
     fn url(&self, name: &str) -> String {
-        let mut url = format!("ftp://{}/", self.address);
+        let mut url = format!("{}://{}/", self.scheme, self.address);
         for byte in name.bytes() {
             match byte {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => {
@@ -113,8 +125,9 @@ impl Site<'_> {
         let settings = self.options.join("; ");
         let script = format!(
             "set net:max-retries 1; set net:timeout 20; set cmd:fail-exit yes; {settings}; \
-             open -u {USER},{PASSWORD} -p {} {}; {script}",
+             open -u {USER},{PASSWORD} -p {} {}://{}; {script}",
             self.port(),
+            self.scheme,
             self.host()
         );
         command.args(["-c", &script]);
@@ -156,6 +169,7 @@ impl Site<'_> {
         let mut command = self.lab.client("rclone");
         let (host, port) = (self.host(), self.port());
         let remote = format!(":ftp,host='{host}',port={port},user={USER},pass={RCLONE_PASSWORD}:");
+        command.env("SSL_CERT_FILE", self.lab.path("ca.pem"));
         command.args(["--config", "/dev/null", "--retries", "1", "--low-level-retries", "1"]);
         command.args(self.options).arg(verb).args(paths(remote));
         command.into()
@@ -165,6 +179,22 @@ impl Site<'_> {
         let mut command = self.lab.client("/usr/bin/python3");
         command.args(["-", &self.host(), &self.port(), USER, PASSWORD, verb]).arg(local);
         Job { command, input: include_str!("ftplib_client.py").into() }
+    }
+
+    fn ftplib_tls(&self, verb: &str, local: &Path) -> Job {
+        let mut command = self.lab.client("/usr/bin/python3");
+        command.args(["-", &self.host(), &self.port(), USER, PASSWORD]).args(self.options);
+        command.arg(verb).arg(local);
+        Job { command, input: include_str!("ftplib_tls_client.py").into() }
+    }
+
+    fn ftp_ssl(&self, local: &Path, script: &str) -> Job {
+        let mut command = self.lab.client("ftp-ssl");
+        command.current_dir(directory(local)).args(["-n", "-i", "-v", "-z", "secure"]);
+        command.args(["-z", "verify=1", "-z"]);
+        command.arg(format!("cacert={}", self.lab.path("ca.pem").display()));
+        command.args(self.options).args([self.host(), self.port()]);
+        Job { command, input: format!("user {USER} {PASSWORD}\nbinary\n{script}\nbye\n") }
     }
 
     fn busybox(&self, applet: &str, args: &[&str], paths: [&Path; 2]) -> Job {
@@ -246,6 +276,28 @@ pub(crate) const FTPLIB: Tool = Tool {
     append: Some(|s, l| s.ftplib("append", l)),
     resume_get: Some(|s, l| s.ftplib("resume-get", l)),
     resume_put: Some(|s, l| s.ftplib("resume-put", l)),
+    ..NONE
+};
+
+/// Its options are how it is to do TLS: `reuse`, `fresh` (no connection resumes another),
+/// `active`, `implicit`.
+pub(crate) const FTPLIB_TLS: Tool = Tool {
+    list: Some(|s| s.ftplib_tls("list", Path::new(""))),
+    get: Some(|s, l| s.ftplib_tls("get", l)),
+    put: Some(|s, l| s.ftplib_tls("put", l)),
+    append: Some(|s, l| s.ftplib_tls("append", l)),
+    resume_get: Some(|s, l| s.ftplib_tls("resume-get", l)),
+    resume_put: Some(|s, l| s.ftplib_tls("resume-put", l)),
+    series: Some(|s, l| s.ftplib_tls("series", l)),
+    ..NONE
+};
+
+/// Netkit's ftp with TLS in it.
+pub(crate) const FTP_SSL: Tool = Tool {
+    list: Some(|s| s.ftp_ssl(&s.lab.local("x"), "ls")),
+    get: Some(|s, l| s.ftp_ssl(l, &format!("get \"{0}\" \"{0}\"", name(l)))),
+    put: Some(|s, l| s.ftp_ssl(l, &format!("put \"{0}\" \"{0}\"", name(l)))),
+    append: Some(|s, l| s.ftp_ssl(l, &format!("append \"{0}\" \"{0}\"", name(l)))),
     ..NONE
 };
 

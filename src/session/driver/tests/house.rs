@@ -69,19 +69,23 @@ impl House {
                 host: "127.0.0.1".into(),
                 port: server.local_addr().unwrap().port(),
             },
-            dial: PATIENCE,
+            tls: None,
+            sessions: None,
             retry_epsv: PATIENCE,
         };
         let rooms = Rooms {
             name: "test".into(),
             policy: Arc::new(policy),
             upstream: Upstream::new(upstream, Vec::new()),
+            connect: PATIENCE,
             downstream_ports: PortPool::new(data.downstream.clone()),
             upstream_ports: PortPool::new(data.upstream.clone()),
             advertiser: Advertiser::new(AdvertiseOptions::default()),
             throttle: Throttle::listener(&data.rates),
             data: Arc::new(data),
             keepalive: Duration::from_secs(60),
+            client_tls: None,
+            server_tls: None,
             xferlog: None,
         };
         let (registry, drain) = (Registry::new(), CancellationToken::new());

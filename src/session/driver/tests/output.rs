@@ -8,16 +8,17 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::house::{connect, reset, soon};
+use crate::net::stream::Stream;
 use crate::session::driver::output::Output;
 
-async fn pair() -> (TcpStream, TcpStream) {
+async fn pair() -> (Stream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let near = connect(listener.local_addr().unwrap()).await;
-    (near, listener.accept().await.unwrap().0)
+    (near.into(), listener.accept().await.unwrap().0)
 }
 
 /// Writes what the socket takes now.
-async fn flush(output: &mut Output, stream: &mut TcpStream) {
+async fn flush(output: &mut Output, stream: &mut Stream) {
     poll_fn(|cx| Poll::Ready(output.poll_flush(stream, cx))).await.unwrap();
 }
 
@@ -27,7 +28,7 @@ async fn a_reader_that_is_always_behind_costs_no_more_than_what_it_has_not_read(
     const CHUNK: usize = 16 << 10;
     let (mut near, mut far) = pair().await;
     // The kernel takes little at a time, as it does on a slow path.
-    socket2::SockRef::from(&near).set_send_buffer_size(CHUNK / 4).unwrap();
+    socket2::SockRef::from(near.tcp()).set_send_buffer_size(CHUNK / 4).unwrap();
     let reader = tokio::spawn(async move {
         let mut seen = vec![0; CHUNK / 4];
         while far.read(&mut seen).await.unwrap() > 0 {
@@ -45,7 +46,7 @@ async fn a_reader_that_is_always_behind_costs_no_more_than_what_it_has_not_read(
             if output.len() < 4 * CHUNK { Poll::Ready(()) } else { Poll::Pending }
         });
         soon("room", some).await;
-        emptied += usize::from(output.len() == 0);
+        emptied += usize::from(output.is_empty());
         assert!(output.capacity() <= 16 * CHUNK, "{} bytes are kept", output.capacity());
     }
     assert!(emptied < 20, "this reader was not behind");
@@ -80,7 +81,7 @@ async fn the_urgent_mark_stays_where_it_was_set() {
 async fn a_dead_connection_is_told_once() {
     let (mut near, far) = pair().await;
     reset(far);
-    near.readable().await.unwrap();
+    near.tcp().readable().await.unwrap();
     let mut output = Output::default();
     output.push(b"abc".to_vec(), false);
     let flushed = poll_fn(|cx| Poll::Ready(output.poll_flush(&mut near, cx))).await;

@@ -1,0 +1,165 @@
+//! `tls` of a listener: what its clients may and must protect, and what we show them.
+
+use std::net::SocketAddr;
+
+use super::super::problem::{Place, Problem};
+use super::super::protection::{self, DATA, END, VERSIONS};
+use super::super::section::Section;
+use super::super::settings::Settings;
+use super::super::value;
+use crate::data::options::{DataTls, Reuse};
+use crate::session::policy::ClientTls;
+use crate::tls::{CertificateFiles, ClientCertificate, ServerTlsOptions, TlsVersions, UnknownSni};
+
+const MODES: &[(&str, ClientTls)] = &[
+    ("off", ClientTls::Off),
+    ("optional", ClientTls::Optional),
+    ("required", ClientTls::Required),
+    ("implicit", ClientTls::Implicit),
+];
+
+const REUSE: &[(&str, Reuse)] =
+    &[("off", Reuse::Off), ("prefer", Reuse::Prefer), ("require", Reuse::Require)];
+
+const CLIENT_CERT: &[(&str, ClientCertificate)] = &[
+    ("off", ClientCertificate::Off),
+    ("optional", ClientCertificate::Optional),
+    ("required", ClientCertificate::Required),
+];
+
+const UNKNOWN_SNI: &[(&str, UnknownSni)] =
+    &[("refuse", UnknownSni::Refuse), ("default", UnknownSni::Default)];
+
+/// As read.
+#[derive(Debug)]
+pub(super) struct Protection {
+    mode: ClientTls,
+    /// Where the mode stands.
+    place: Option<Place>,
+    /// Data have to be protected.
+    data: bool,
+    reuse: Reuse,
+    strict_end: bool,
+    options: ServerTlsOptions,
+}
+
+impl Protection {
+    /// Reads all of it.
+    pub(super) fn read(mut s: Section<'_>) -> Self {
+        let place = s.written("mode");
+        let mode = protection::mode(&mut s, MODES, ClientTls::Off);
+        let options = options(&mut s);
+        let DataTls { mut reuse, mut strict_client_end, .. } = DataTls::default();
+        let mut data = matches!(mode, ClientTls::Required | ClientTls::Implicit);
+        s.set("data", &mut data, value::choice(DATA));
+        s.set("reuse", &mut reuse, value::choice(REUSE));
+        s.set("eof", &mut strict_client_end, value::choice(END));
+        if mode != ClientTls::Off && options.certificates.is_empty() {
+            no_certificate(&mut s, place.as_ref());
+        }
+        if mode == ClientTls::Optional && data {
+            let problem = Problem::warning(
+                "clients without TLS can log in, and then every transfer of theirs is refused",
+            );
+            let problem = problem.within(s.written("data").as_ref());
+            s.report("data", problem.remedy("mode = \"required\" tells them before the password"));
+        }
+        s.finish();
+        Self { mode, place, data, reuse, strict_end: strict_client_end, options }
+    }
+
+    /// Complains about ports that are known for the other kind of TLS.
+    pub(super) fn check_ports(&self, s: &Section<'_>, addresses: &[SocketAddr]) {
+        if self.mode == ClientTls::Off {
+            return;
+        }
+        let implicit = self.mode == ClientTls::Implicit;
+        let fits = if implicit { "required" } else { "implicit" };
+        let mut ports = addresses.iter().map(SocketAddr::port);
+        if let Some(reason) = ports.find_map(|port| protection::odd_port(implicit, port)) {
+            let problem = Problem::warning(reason).within(self.place.as_ref());
+            s.report("tls.mode", problem.remedy(format!("mode = \"{fits}\" is for this port")));
+        }
+    }
+
+    /// No client of this listener is ever under TLS.
+    pub(super) fn is_off(&self) -> bool {
+        self.mode == ClientTls::Off
+    }
+
+    /// Gives a listener's settings what they have to know; what is left is for the handshakes.
+    pub(super) fn instruct(self, settings: &mut Settings) -> Option<ServerTlsOptions> {
+        if self.is_off() {
+            return None;
+        }
+        settings.policy.tls.client = self.mode;
+        settings.policy.tls.client_data = self.data;
+        settings.data.tls.reuse = self.reuse;
+        settings.data.tls.strict_client_end = self.strict_end;
+        Some(self.options)
+    }
+}
+
+fn no_certificate(s: &mut Section<'_>, place: Option<&Place>) {
+    let named = ["cert", "key", "certificates"].map(|key| s.written(key));
+    // One that is wrong has been reported.
+    if named.iter().all(Option::is_none) {
+        let problem = Problem::error("TLS towards clients needs a certificate").within(place);
+        s.report(
+            "cert",
+            problem.remedy(
+                "add cert = \"FILE\" and key = \"FILE\"; for a first try: ftpgate cert self-signed",
+            ),
+        );
+    }
+}
+
+fn options(s: &mut Section<'_>) -> ServerTlsOptions {
+    let mut certificates: Vec<_> = protection::pair(s).into_iter().collect();
+    if let Some(more) = s.tables("certificates", element) {
+        certificates.extend(more);
+    }
+    let TlsVersions { mut min, mut max } = TlsVersions::default();
+    s.set("min", &mut min, value::choice(VERSIONS));
+    s.set("max", &mut max, value::choice(VERSIONS));
+    if min > max {
+        let place = s.written("min").or_else(|| s.written("max"));
+        let problem = Problem::error(format!("`min` {min} is above `max` {max}"));
+        s.report("min", problem.within(place.as_ref()));
+    }
+    let mut unknown_sni = UnknownSni::default();
+    s.set("unknown_sni", &mut unknown_sni, value::choice(UNKNOWN_SNI));
+    let client_ca = s.take("client_ca", value::path);
+    let mut client_certificate = ClientCertificate::default();
+    s.set("client_cert", &mut client_certificate, value::choice(CLIENT_CERT));
+    client_certificates(s, client_certificate);
+    let versions = TlsVersions { min, max };
+    ServerTlsOptions { certificates, client_ca, client_certificate, versions, unknown_sni }
+}
+
+/// One of `certificates`: both keys are needed.
+fn element(s: &mut Section<'_>) -> Option<CertificateFiles> {
+    if s.written("cert").is_none() && s.written("key").is_none() {
+        s.missing("cert");
+    }
+    protection::pair(s)
+}
+
+/// Whether they are asked for, and whose are good, go together.
+fn client_certificates(s: &mut Section<'_>, asked: ClientCertificate) {
+    match (asked, s.written("client_ca")) {
+        (ClientCertificate::Off, Some(place)) => {
+            let problem = Problem::warning("no client is asked for a certificate").at(&place);
+            let remedy = "add client_cert = \"required\" or \"optional\"";
+            s.report("client_ca", problem.remedy(remedy));
+        }
+        (ClientCertificate::Optional | ClientCertificate::Required, None) => {
+            let place = s.written("client_cert");
+            let problem =
+                Problem::error("client certificates are asked for, and nothing says whose");
+            let remedy = "add client_ca = \"FILE\" with the issuers of client certificates";
+            s.report("client_cert", problem.within(place.as_ref()).remedy(remedy));
+        }
+        _ => {}
+    }
+}

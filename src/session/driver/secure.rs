@@ -1,0 +1,89 @@
+//! TLS of a session's connections: keys, handshakes, what came of them.
+
+use std::time::Instant;
+
+use super::Driver;
+use super::control::Shake;
+use crate::data::guard::TransferTls;
+use crate::session::event::{Event, Side};
+use crate::tls::{self, ClientSession, HandshakeError, ServerSession, TlsInfo};
+
+/// The TLS that belongs to one FTP session and dies with it.
+#[derive(Default)]
+pub(super) struct SessionTls {
+    /// Towards the client.
+    downstream: Option<ServerSession>,
+    /// Towards the server.
+    upstream: Option<ClientSession>,
+    /// What the client's control connection agreed on.
+    client: Option<TlsInfo>,
+}
+
+impl SessionTls {
+    /// What the session's data connections need.
+    pub(super) fn transfer(&self) -> TransferTls {
+        TransferTls {
+            downstream: self.downstream.clone().zip(self.client.clone()),
+            upstream: self.upstream.clone(),
+        }
+    }
+}
+
+impl Driver {
+    /// Has the handshake begin when everything before it is written.
+    pub(super) fn start_tls(&mut self, side: Side) -> Option<Event<'static>> {
+        let within = self.rooms.policy.timeouts.tls;
+        let shake: Option<Shake> = match side {
+            Side::Downstream => self.rooms.client_tls.as_ref().map(|tls| -> Shake {
+                let session = tls.session();
+                let config = session.control();
+                self.tls.downstream = Some(session);
+                Box::new(move |stream| Box::pin(tls::accept(stream, config, within)))
+            }),
+            Side::Upstream => self.rooms.server_tls.as_ref().map(|tls| -> Shake {
+                let session = tls.session();
+                self.tls.upstream = Some(session.clone());
+                Box::new(move |stream| {
+                    Box::pin(async move { tls::connect(stream, &session, within).await })
+                })
+            }),
+        };
+        match shake {
+            Some(shake) => {
+                self.control(side).start_tls(shake);
+                None
+            }
+            // The policy asks for TLS only where there is some.
+            None => Some(Event::TlsFailed(side)),
+        }
+    }
+
+    /// A handshake is over.
+    pub(super) fn shaken(
+        &mut self,
+        side: Side,
+        shaken: Result<TlsInfo, HandshakeError>,
+        now: Instant,
+    ) {
+        let (session, client) = (self.permit.id(), self.info.client);
+        let event = match shaken {
+            Ok(info) => {
+                let (version, cipher, sni) = (info.version.as_str(), info.cipher, &info.sni);
+                tracing::debug!(
+                    %session, side = side.label(), version, cipher, sni, "control connection secured"
+                );
+                self.info.secured(side, &info);
+                if side == Side::Downstream {
+                    self.tls.client = Some(info);
+                }
+                Event::TlsUp(side)
+            }
+            Err(error) => {
+                let (side_name, why) = (side.label(), error.label());
+                tracing::warn!(%session, %client, side = side_name, why, "no TLS: {error}");
+                Event::TlsFailed(side)
+            }
+        };
+        self.machine.handle(event, now);
+    }
+}

@@ -1,0 +1,163 @@
+//! Certificates: read from PEM, picked by the name that the client asks for, watched for their end.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::verify_server_name;
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, RootCertStore};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::error::TlsError;
+use super::options::{CertificateFiles, UnknownSni};
+
+/// More than the bundle of every public issuer; what is longer is not a PEM file of ours.
+const PEM_LIMIT: u64 = 1 << 20;
+/// Longest subject kept for the records, characters: one with many parts, not a novel (S28).
+const SUBJECT_LIMIT: usize = 256;
+/// How long before its end a certificate is complained about: three weekly looks at the log, and
+/// past the moment at which the usual renewals run.
+const SOON: u64 = 21 * DAY;
+const DAY: u64 = 24 * 60 * 60;
+
+/// SHA-256 of a certificate's DER form.
+pub(crate) fn fingerprint(certificate: &CertificateDer<'_>) -> [u8; 32] {
+    sha256(certificate)
+}
+
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    digest.as_ref().try_into().unwrap_or_default()
+}
+
+/// Who a certificate names, in the usual text form, cut at a bound.
+pub(super) fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    Some(parsed.subject().to_string().chars().take(SUBJECT_LIMIT).collect())
+}
+
+/// What a file holds.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+    let failed = |source| TlsError::Read { file: file.to_owned(), source };
+    let mut bytes = Vec::new();
+    File::open(file).and_then(|f| f.take(PEM_LIMIT + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > PEM_LIMIT {
+        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, "longer than 1 MiB")));
+    }
+    Ok(bytes)
+}
+
+/// The certificate and key of a server or a client.
+pub(super) fn load(files: &CertificateFiles) -> Result<Arc<CertifiedKey>, TlsError> {
+    let chain = certificates(&files.chain)?;
+    let key = private_key(&files.key)?;
+    let loaded = CertifiedKey::from_der(chain, key, &super::provider());
+    loaded.map(Arc::new).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            TlsError::Mismatch { chain: files.chain.clone(), key: files.key.clone() }
+        }
+        rustls::Error::InvalidCertificate(why) => {
+            TlsError::BadCertificate { file: files.chain.clone(), why: why.to_string() }
+        }
+        other => TlsError::BadKey { file: files.key.clone(), why: other.to_string() },
+    })
+}
+
+/// Every certificate of a file as an issuer to trust.
+pub(super) fn issuers(file: &Path) -> Result<Arc<RootCertStore>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(file)? {
+        let why = |e: rustls::Error| e.to_string();
+        let bad = |why| TlsError::BadCertificate { file: file.to_owned(), why };
+        roots.add(certificate).map_err(why).map_err(bad)?;
+    }
+    Ok(Arc::new(roots))
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = read(file)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let bad = |why: String| TlsError::BadCertificate { file: file.to_owned(), why };
+    let found = found.map_err(|e| bad(e.to_string()))?;
+    if found.is_empty() {
+        return Err(TlsError::NoCertificate { file: file.to_owned() });
+    }
+    Ok(found)
+}
+
+fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    use rustls_pki_types::pem::Error;
+    let pem = read(file)?;
+    let owned = || file.to_owned();
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
+        _ if memchr::memmem::find(&pem, b"ENCRYPTED").is_some() => {
+            TlsError::EncryptedKey { file: owned() }
+        }
+        Error::NoItemsFound => TlsError::NoKey { file: owned() },
+        other => TlsError::BadKey { file: owned(), why: other.to_string() },
+    })
+}
+
+/// The sentence to log when the certificate in `file` ends soon, has ended, or has not begun.
+pub(super) fn expiry(key: &CertifiedKey, file: &Path, now: UnixTime) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(key.cert.first()?).ok()?;
+    let second = |time: x509_parser::time::ASN1Time| u64::try_from(time.timestamp()).unwrap_or(0);
+    let (begins, ends) =
+        (second(parsed.validity().not_before), second(parsed.validity().not_after));
+    let (now, file) = (now.as_secs(), file.display());
+    if begins > now {
+        return Some(format!("the certificate in {file} is not valid yet: is the clock right?"));
+    }
+    match ends.checked_sub(now) {
+        None => Some(format!("the certificate in {file} has expired: clients refuse it; renew it")),
+        Some(left) if left < SOON => {
+            Some(format!("the certificate in {file} expires in {} days: renew it", left / DAY))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Picks the certificate by the name that the client asks for.
+pub(super) struct Certificates {
+    /// With the files they came from.
+    pub(super) all: Vec<(Arc<CertifiedKey>, PathBuf)>,
+    pub(super) unknown: UnknownSni,
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let first = || self.all.first().map(|(key, _)| key.clone());
+        let Some(name) = hello.server_name() else { return first() };
+        let name = ServerName::try_from(name).ok()?;
+        let mut good = self.all.iter().map(|(key, _)| key).filter(|key| is_for(key, &name));
+        // Two certificates of one name are of two kinds, and old clients know one of them.
+        let usable =
+            |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
+        match good.find(usable) {
+            Some(key) => Some(key.clone()),
+            None if self.unknown == UnknownSni::Default => first(),
+            None => None,
+        }
+    }
+}
+
+fn is_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
+    let parsed = key.cert.first().map(ParsedCertificate::try_from);
+    matches!(parsed, Some(Ok(certificate)) if verify_server_name(&certificate, name).is_ok())
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files: Vec<_> = self.all.iter().map(|(_, file)| file).collect();
+        f.debug_struct("Certificates").field("files", &files).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

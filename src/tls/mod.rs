@@ -1,0 +1,41 @@
+//! TLS on either side: we are the server of clients and the client of servers, on control and on
+//! data connections alike (P119).
+//!
+//! [`server`] and [`client`] each give one thing for every FTP session, which knows how its data
+//! connections prove that they belong to it: a session of the control connection, resumed.
+//! [`handshake`] brings a connection up and tells what came of it.
+
+mod certs;
+mod client;
+mod error;
+mod failure;
+mod handshake;
+mod options;
+mod server;
+mod tickets;
+mod verify;
+
+use std::sync::{Arc, LazyLock};
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+
+pub(crate) use client::{ClientSession, TlsClient};
+pub(crate) use error::TlsError;
+pub(crate) use failure::{Class, HandshakeError};
+pub(crate) use handshake::{TlsInfo, accept, connect};
+pub(crate) use options::{
+    CertificateFiles, ClientCertificate, ClientTlsOptions, ServerTlsOptions, TlsVersion,
+    TlsVersions, UnknownSni, Verify,
+};
+pub(crate) use server::{ServerSession, TlsServer};
+
+/// The one source of cryptography, named wherever one is needed: a process-wide default could be
+/// taken away by another library.
+fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+        LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
+    PROVIDER.clone()
+}
+
+#[cfg(test)]
+pub(crate) mod testing;

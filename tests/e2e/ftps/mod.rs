@@ -1,0 +1,11 @@
+//! FTPS on either side, between real programs and against bad input.
+
+mod certificates;
+mod clients;
+mod doorstep;
+mod legs;
+mod matrix;
+mod servers;
+mod strangers;
+mod transfers;
+mod upstream;
