@@ -32,8 +32,7 @@ fn exchange((mode, more): Door, tool: &Tool) {
     serve_all(&lab);
     let server = Server::start(&lab, Kind::Vsftpd);
     let upstream = if tool.ipv6 { server.address6() } else { server.address() };
-    let gateway =
-        Gateway::start(&lab, &Config::to(upstream).listener(&pki.listener(mode, more)));
+    let gateway = Gateway::start(&lab, &Config::to(upstream).listener(&pki.listener(mode, more)));
     let problems = use_all(&lab, tool, &gateway);
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     let log = gateway.stop();
@@ -89,8 +88,7 @@ fn strict(door: Door, job: impl Fn(&Site) -> Job, options: &'static [&'static st
     let pki = Pki::new(&lab);
     let file = content(1, LENGTH);
     fs::write(lab.local("up"), &file).expect("own file");
-    let server =
-        Server::secure(&lab, TlsKind::Proftpd(Version::Tls12), &pki.server());
+    let server = Server::secure(&lab, TlsKind::Proftpd(Version::Tls12), &pki.server());
     let config = Config::to(server.address())
         .listener(&pki.listener(door.0, door.1))
         .upstream(&pki.upstream("explicit", ""));

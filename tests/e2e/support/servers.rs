@@ -80,7 +80,12 @@ impl Server {
             lab,
             "proftpd",
             21,
-            &[&program.display().to_string(), "--nodaemon", "--config", &config.display().to_string()],
+            &[
+                &program.display().to_string(),
+                "--nodaemon",
+                "--config",
+                &config.display().to_string(),
+            ],
         )
     }
 
