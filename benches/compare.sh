@@ -37,5 +37,5 @@ esac
 trap 'exit 130' INT
 trap 'exit 143' TERM
 setpriv --pdeathsig KILL unshare --net --mount --pid --fork --kill-child --mount-proc \
-    python3 "$root/benches/rig/main.py" --load "$load" "$@" &
+    python3 -B "$root/benches/rig/main.py" --load "$load" "$@" &
 wait $!

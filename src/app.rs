@@ -167,7 +167,7 @@ impl App {
     /// Says what the operator has to know: where it listens, what it tells whom and by which
     /// rule, what to open in the firewall.
     fn announce(&self) {
-        for (door, (addresses, options)) in self.doors.iter().zip(self.by_door()) {
+        for (door, addresses) in self.by_door() {
             let (rooms, name) = (&door.rooms, &*door.rooms.name);
             let ports = control_ports(&addresses);
             for address in addresses {
@@ -175,18 +175,24 @@ impl App {
                 for line in rooms.advertiser.describe(address.ip()) {
                     tracing::info!(listener = name, "{line}");
                 }
-                for line in rooms.advertiser.warnings(address.ip()) {
+                let advertiser = &rooms.advertiser;
+                let (ip, warnings) = (address.ip(), advertiser.warnings(address.ip()));
+                for line in advertiser.problems(ip).into_iter().chain(warnings) {
                     tracing::warn!(listener = name, "{line}");
                 }
             }
             let server = &rooms.upstream.options().address;
             tracing::info!(listener = name, upstream = %server, "server");
+            let options = &rooms.data;
             tracing::info!(
                 listener = name,
-                "open in the firewall, for clients: {} and data ports {}/tcp",
-                ports,
-                options.range
+                "open in the firewall (TCP), for clients: {ports} and data ports {}",
+                options.downstream
             );
+            if rooms.policy.upstream_mode.is_let_in() {
+                let from = &options.upstream;
+                tracing::info!(listener = name, "and for the server: data ports {from}");
+            }
         }
         if let Ok(limit) = socket::descriptor_limit() {
             let sessions = self.doors.iter().map(|door| door.limits.sessions).sum();
@@ -197,12 +203,12 @@ impl App {
         }
     }
 
-    fn by_door(&self) -> impl Iterator<Item = (Vec<SocketAddr>, &PortOptions)> {
+    fn by_door(&self) -> impl Iterator<Item = (&Door, Vec<SocketAddr>)> {
         self.doors.iter().map(|door| {
             let own = self.sockets.first().into_iter().flatten();
             let own = own.filter(|(_, of)| Arc::ptr_eq(of, door));
             let addresses = own.filter_map(|(socket, _)| socket.local_addr().ok()).collect();
-            (addresses, &door.rooms.data.downstream)
+            (&**door, addresses)
         })
     }
 }
@@ -288,7 +294,8 @@ fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, Build
     loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
 }
 
-fn worker_count(configured: Option<NonZeroUsize>) -> usize {
+/// As configured, or one a core.
+pub(crate) fn worker_count(configured: Option<NonZeroUsize>) -> usize {
     configured.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
 }
 
@@ -326,7 +333,7 @@ fn bind(listener: &ListenerConfig, workers: usize) -> Result<Vec<Vec<TcpListener
 }
 
 /// `[::]` beside another address means "and IPv6, if there is any".
-fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
+pub(crate) fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
     let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
     address.is_ipv6()
         && address.ip().is_unspecified()
@@ -353,7 +360,7 @@ fn control_ports(addresses: &[SocketAddr]) -> String {
     let mut ports: Vec<u16> = addresses.iter().map(SocketAddr::port).collect();
     ports.sort_unstable();
     ports.dedup();
-    let ports: Vec<String> = ports.iter().map(|port| format!("{port}/tcp")).collect();
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
     ports.join(", ")
 }
 
@@ -383,5 +390,11 @@ fn worker(
         }
         sessions.len()
     };
-    thread::Builder::new().name(format!("worker-{number}")).spawn(move || runtime.block_on(serve))
+    let work = move || {
+        let cut_off = runtime.block_on(serve);
+        // Not waiting for a resolver that does not answer.
+        runtime.shutdown_background();
+        cut_off
+    };
+    thread::Builder::new().name(format!("worker-{number}")).spawn(work)
 }

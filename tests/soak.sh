@@ -30,7 +30,7 @@ SOURCES=$(seq -s, -f '127.0.0.%g' 2 $((LANES + 1)))
 control=127.0.0.1:2121 server=127.0.0.1:2100
 
 case ${1:-short} in
-    short) transfers=20000 kills=1500 batches=3 limit=300 ;;
+    short) transfers=15000 kills=1200 batches=3 limit=300 ;;
     full) transfers=100000 kills=10000 batches=10 limit=3000 ;;
     *) echo "usage: tests/soak.sh [short|full]" >&2; exit 2 ;;
 esac

@@ -15,38 +15,71 @@ const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2));
 impl Advertiser {
     /// One line for each group of clients of a listener bound to `listen`: what they are told and
     /// by which rule. The lines are made by asking [`rules::choose`], so they cannot be wrong.
+    /// Whoever would get 425 is left to [`problems`](Self::problems).
     pub(crate) fn describe(&self, listen: IpAddr) -> Vec<String> {
         let local = outward(listen);
         if local.is_ipv6() {
             return vec!["IPv6 clients use EPSV, which names no address".into()];
         }
+        let wildcard = listen.is_unspecified();
+        let told = |(who, choice): (String, Option<Choice>)| {
+            let Choice { address, rule } = choice?;
+            Some(match (wildcard && address == local, address.is_unspecified()) {
+                (true, true) => format!("{who} are told the address they connect to"),
+                (true, false) => {
+                    format!(
+                        "{who} are told the address they connect to, as {address} (rule {rule})"
+                    )
+                }
+                (false, _) => format!("{who} are told {address} (rule {rule})"),
+            })
+        };
+        self.groups(local).into_iter().filter_map(told).collect()
+    }
+
+    /// Groups of clients who reach us on `local`, and the choice for each.
+    fn groups(&self, local: IpAddr) -> Vec<(String, Option<Choice>)> {
         let known = self.known.load();
         let choose = |client| rules::choose(&self.options, &known, client, local);
         if local.is_loopback() {
-            return vec![line("local clients", choose(local))];
+            return vec![("local clients".into(), choose(local))];
         }
         let rules = self.options.rules.iter().map(|rule| rule.clients);
         let rules = rules.filter(|clients| clients.addr().to_canonical().is_ipv4());
-        let mut lines: Vec<String> =
-            rules.map(|net| line(&format!("clients in {net}"), choose(net.addr()))).collect();
+        let mut groups: Vec<_> =
+            rules.map(|net| (format!("clients in {net}"), choose(net.addr()))).collect();
         let (lan, world) = (choose(INSIDE), choose(OUTSIDE));
         if lan == world {
-            lines.push(line("clients", world));
+            groups.push(("clients".into(), world));
         } else {
-            lines.push(line("private clients", lan));
-            lines.push(line("other clients", world));
+            groups.push(("private clients".into(), lan));
+            groups.push(("other clients".into(), world));
         }
-        lines
+        groups
+    }
+
+    /// What is wrong now for a listener bound to `listen`: sources without an answer, and the
+    /// clients who get 425 for it.
+    pub(crate) fn problems(&self, listen: IpAddr) -> Vec<String> {
+        let local = outward(listen);
+        if local.is_ipv6() {
+            return Vec::new();
+        }
+        let mut problems = self.silent_sources(&self.known.load());
+        let without = self.groups(local).into_iter().filter(|(_, choice)| choice.is_none());
+        problems.extend(without.map(|(who, _)| format!("{who} get 425 for PASV")));
+        problems
     }
 
     /// What is likely to go wrong for a listener bound to `listen`, with the remedy; empty = fine.
     /// What is said here about the fallback is not said again when it is used.
     pub(crate) fn warnings(&self, listen: IpAddr) -> Vec<String> {
         let (local, known) = (outward(listen), self.known.load());
-        if local.is_ipv6() || local.is_loopback() {
+        // Without a route nothing is known of the address that clients will reach.
+        if local.is_ipv6() || local.is_loopback() || local.is_unspecified() {
             return Vec::new();
         }
-        let mut warnings = self.silent_sources(&known);
+        let mut warnings = Vec::new();
         match rules::choose(&self.options, &known, OUTSIDE, local) {
             Some(Choice { address, rule: RuleName::Fallback }) => {
                 self.warned.store(true, Ordering::Relaxed);
@@ -63,21 +96,17 @@ impl Advertiser {
         warnings
     }
 
-    /// Sources that never had an answer: their clients get 425.
+    /// Sources that never had an answer.
     fn silent_sources(&self, known: &Known) -> Vec<String> {
         let mut silent: Vec<String> = self
             .options
             .names()
             .filter(|name| !known.names.contains_key(*name))
-            .map(|name| {
-                format!("the advertised name {name} has not resolved: its clients get 425 for PASV")
-            })
+            .map(|name| format!("the advertised name {name} has not resolved"))
             .collect();
         if let (Some(path), None) = (&self.options.file, known.file) {
             let path = path.display();
-            silent.push(format!(
-                "no address could be read from {path}: its clients get 425 for PASV"
-            ));
+            silent.push(format!("no address could be read from {path}"));
         }
         silent
     }
@@ -90,13 +119,6 @@ pub(super) fn fallback_advice(address: IpAddr) -> String {
         "clients are told the local address {address}, which others cannot reach: if there is a NAT \
          in front, add its public address to the configuration: [advertise] {key} = \"PUBLIC-ADDRESS\""
     )
-}
-
-fn line(who: &str, choice: Option<Choice>) -> String {
-    match choice {
-        Some(Choice { address, rule }) => format!("{who} are told {address} (rule {rule})"),
-        None => format!("{who} get 425: no valid address is known yet"),
-    }
 }
 
 /// The local address that clients will probably reach: `listen` itself, or for a wildcard the

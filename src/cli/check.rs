@@ -11,6 +11,7 @@ use rustls_pki_types::UnixTime;
 use super::run::background;
 use super::{Settings, tell};
 use crate::advertise::Advertiser;
+use crate::app::{is_missing_ipv6, worker_count};
 use crate::config::{Config, ListenerConfig};
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
@@ -69,6 +70,7 @@ impl Report {
         for listener in &config.listeners {
             self.control_addresses(listener);
             self.data_ports(listener);
+            self.source_port(listener);
             self.advertised(listener).await;
             self.certificates(listener);
             self.server(listener).await;
@@ -80,6 +82,10 @@ impl Report {
         for address in &listener.bind {
             match socket::listen_control(*address, false) {
                 Ok(_) => self.good(format!("{}: {address} can be bound", listener.name)),
+                Err(error) if is_missing_ipv6(address, &error) && listener.bind.len() > 1 => {
+                    let name = &listener.name;
+                    self.warn(format!("{name}: this machine has no IPv6: {address} is left out"));
+                }
                 Err(error) => {
                     self.bad(format!("{}: {address} cannot be bound: {error}", listener.name));
                 }
@@ -88,26 +94,57 @@ impl Report {
     }
 
     fn data_ports(&mut self, listener: &ListenerConfig) {
-        let local = listener.bind.first().map(SocketAddr::ip);
-        let sides = [("client", &listener.data.downstream), ("server", &listener.data.upstream)];
-        for (side, options) in sides {
-            let bind = options.bind.or(local).unwrap_or(IpAddr::from([0, 0, 0, 0]));
-            self.range(&listener.name, side, options, bind);
+        let options = &listener.data.downstream;
+        let mut addresses: Vec<IpAddr> = match options.bind {
+            Some(ip) => vec![ip],
+            None => listener.bind.iter().map(SocketAddr::ip).collect(),
+        };
+        addresses.sort_unstable();
+        addresses.dedup();
+        for address in addresses {
+            self.range(&listener.name, "client", options, address);
+        }
+        if listener.policy.upstream_mode.is_let_in() {
+            // Which address the server will see is not known before it is reached.
+            let any = IpAddr::from([0, 0, 0, 0]);
+            self.range(&listener.name, "server", &listener.data.upstream, any);
+        }
+    }
+
+    /// Every address that clients reach us on is one that data may leave from.
+    fn source_port(&mut self, listener: &ListenerConfig) {
+        let port = listener.data.source_port;
+        if port == 0 {
+            return;
+        }
+        let name = &listener.name;
+        for address in &listener.bind {
+            let from = SocketAddr::new(address.ip(), port);
+            match socket::try_source(from) {
+                Ok(()) => self.good(format!("{name}: data can leave from {from}")),
+                Err(error) => self.bad(format!(
+                    "{name}: data cannot leave from {from}: {error}; below 1024 it takes \
+                     CAP_NET_BIND_SERVICE"
+                )),
+            }
         }
     }
 
     fn range(&mut self, listener: &str, side: &str, options: &PortOptions, bind: IpAddr) {
         let taken = PortPool::new(options.clone()).probe(bind);
-        let range = options.range;
-        let Some((_, error)) = taken.first() else {
-            return self.good(format!("{listener}: {side} data ports {range}: all can be bound"));
+        let ports = format!("{listener}: {side} data ports {options} on {bind}");
+        let Some((port, error)) = taken.first() else {
+            return self.good(format!("{ports}: all can be bound"));
         };
+        if is_missing_ipv6(&SocketAddr::new(bind, *port), error) {
+            return;
+        }
         let named: Vec<String> =
             taken.iter().take(MAX_NAMED_PORTS).map(|(port, _)| port.to_string()).collect();
         let more = if taken.len() > MAX_NAMED_PORTS { ", …" } else { "" };
         self.warn(format!(
-            "{listener}: {side} data ports {range}: {} cannot be bound ({}{more}): {error}; they \
-             are passed over while it stays so",
+            "{ports}: {} cannot be bound ({}{more}): {error}; they are passed over while it stays \
+             so",
             taken.len(),
             named.join(", "),
         ));
@@ -119,6 +156,9 @@ impl Report {
         for address in &listener.bind {
             for line in advertiser.describe(address.ip()) {
                 self.good(format!("{}: {line}", listener.name));
+            }
+            for line in advertiser.problems(address.ip()) {
+                self.bad(format!("{}: {line}", listener.name));
             }
             for line in advertiser.warnings(address.ip()) {
                 self.warn(format!("{}: {line}", listener.name));
@@ -176,7 +216,7 @@ impl Report {
 
     fn descriptors(&mut self, config: &Config) {
         let Ok(limit) = socket::descriptor_limit() else { return };
-        let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let workers = worker_count(config.workers);
         let sessions = config.listeners.iter().map(|listener| listener.limits.sessions).sum();
         match limits::descriptor_warning(limit, workers, sessions) {
             Some(warning) => self.warn(warning),

@@ -4,6 +4,8 @@ use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 use anyhow::Context;
+#[cfg(feature = "demo")]
+use tokio::signal::unix::Signal;
 
 use super::{EXIT_CONFIG, Settings, tell};
 use crate::app::{App, Stop};
@@ -25,14 +27,19 @@ pub(super) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     for warning in &warnings {
         tracing::warn!("{}", warning.one_line());
     }
-    socket::descriptor_limit().context("cannot raise the descriptor limit")?;
+    if let Err(error) = socket::descriptor_limit() {
+        tracing::warn!(%error, "cannot raise the descriptor limit");
+    }
     let app = App::build(&config)?;
-    let cut_off = background()?.block_on(async {
+    let runtime = background()?;
+    let cut_off = runtime.block_on(async {
         let stop = Stop::default();
         let signals = Signals::new().context("cannot watch signals")?;
         tokio::spawn(signals.obey(stop.clone(), app.shutdown()));
         anyhow::Ok(app.run(stop).await)
     })?;
+    // Not waiting for a resolver that does not answer.
+    runtime.shutdown_background();
     tracing::info!(cut_off, "stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -63,10 +70,24 @@ pub(super) fn demo() -> anyhow::Result<ExitCode> {
             tokio::spawn(app.run(stop.clone()));
             anyhow::Ok(Gateway { control, running: stop.kill.clone().drop_guard() })
         };
-        let interrupted = async {
-            let _ = tokio::signal::ctrl_c().await;
+        let [mut interrupt, mut terminate, mut hangup] = ending_signals()?;
+        let ended = async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
         };
-        demo::run(&mut std::io::stdout(), start, interrupted).await
+        demo::run(&mut std::io::stdout(), start, ended).await
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whatever ends the demo: it must take its folder with it.
+#[cfg(feature = "demo")]
+fn ending_signals() -> std::io::Result<[Signal; 3]> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    Ok([interrupt?, terminate?, signal(SignalKind::hangup())?])
 }

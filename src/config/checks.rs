@@ -7,7 +7,6 @@ use super::door::Door;
 use super::problem::{Place, Problem};
 use crate::advertise::options::Source;
 use crate::data::options::{Expose, PortOptions, PortRange};
-use crate::session::policy::{DataCommand, UpstreamMode};
 
 /// What the kernel does with ports; empty when it is not known.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +97,7 @@ fn intersect(a: PortRange, b: PortRange) -> bool {
 fn ranges(door: &Door, kernel: &Kernel, problems: &mut Vec<Problem>) {
     let (data, places) = (&door.config.data, &door.places);
     let mut sides = vec![("data.ports", &data.downstream, &places.ports)];
-    if takes_connections(door) {
+    if door.config.policy.upstream_mode.is_let_in() {
         sides.push(("data.upstream_ports", &data.upstream, &places.upstream_ports));
         if intersect(data.downstream.range, data.upstream.range) {
             let place = places.upstream_ports.as_ref().or(places.ports.as_ref());
@@ -140,17 +139,6 @@ fn ephemeral(range: PortRange, kernel: &Kernel) -> Problem {
     .remedy(format!(
         "set net.ipv4.ip_local_reserved_ports={range} with sysctl, or choose a lower range"
     ))
-}
-
-/// Whether a server may be told to connect to us.
-fn takes_connections(door: &Door) -> bool {
-    match door.config.policy.upstream_mode {
-        UpstreamMode::Passive => false,
-        UpstreamMode::Command(command) => {
-            matches!(command, DataCommand::Port | DataCommand::Eprt)
-        }
-        UpstreamMode::Same | UpstreamMode::Active => true,
-    }
 }
 
 /// Two listeners with one and the same range share it; with ranges that only overlap, each finds

@@ -107,6 +107,7 @@ impl Settings {
         s.set("expose", &mut self.expose, located(&mut places.expose, expose::parse));
         s.set("bind", &mut self.data.downstream.bind, bind);
         s.set("port_command", &mut self.policy.port_command, value::choice(PORT_COMMAND));
+        s.set("source_port", &mut self.data.source_port, value::integer(0..=65535));
         s.set("pipe", &mut self.data.pipe, pipe);
         let rates = &mut self.data.rates;
         s.set("download_per_session", &mut rates.session_download, value::rate);

@@ -2,7 +2,7 @@
 
 use std::future::{Future, pending};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -23,8 +23,9 @@ pub(crate) enum LegSource {
     Connect {
         /// Whom to.
         to: SocketAddr,
-        /// The local address to leave from (P41); `None`: the kernel's choice.
-        from: Option<IpAddr>,
+        /// The local address and port to leave from (P41, P40), port 0 for any; `None`: the
+        /// kernel's choice.
+        from: Option<SocketAddr>,
     },
 }
 
@@ -52,9 +53,9 @@ enum State {
     /// The port listens, the peer is not here.
     Accepting(PortLease),
     /// To be dialled when the time has come.
-    Waiting { to: SocketAddr, from: Option<IpAddr> },
+    Waiting { to: SocketAddr, from: Option<SocketAddr> },
     /// Our connect is on its way.
-    Dialing { to: SocketAddr, from: Option<IpAddr>, connect: Connect },
+    Dialing { to: SocketAddr, from: Option<SocketAddr>, connect: Connect },
     /// Connected, and on its way to TLS.
     Shaking { peer: SocketAddr, handshake: Handshake },
     /// It is up; `None` once it was taken.

@@ -91,6 +91,9 @@ pub(crate) struct DataOptions {
     pub(crate) downstream: PortOptions,
     /// Ports that servers connect to, in active mode.
     pub(crate) upstream: PortOptions,
+    /// Where our connections to active clients leave from, 20 for firewalls of old; 0 is any port
+    /// (P40).
+    pub(crate) source_port: u16,
     /// `T_accept`: how long a given port waits for its peer.
     pub(crate) accept: Duration,
     /// `T_dial`: how long our connect may take.
@@ -164,6 +167,7 @@ impl Default for DataOptions {
         Self {
             downstream: PortOptions::new(PortRange { first: 10100, last: 10199 }),
             upstream: PortOptions::new(PortRange { first: 11000, last: 11999 }),
+            source_port: 0,
             accept: Duration::from_secs(60),
             dial: Duration::from_secs(15),
             stall: Duration::from_secs(300),
@@ -177,10 +181,41 @@ impl Default for DataOptions {
     }
 }
 
+/// For the operator: what to open, and what peers are told.
+impl std::fmt::Display for PortOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.range)?;
+        if !self.avoid.is_empty() {
+            let avoid: Vec<String> = self.avoid.iter().map(u16::to_string).collect();
+            write!(f, " without {}", avoid.join(", "))?;
+        }
+        match (self.told(), &self.expose) {
+            (Some(told), _) => write!(f, " (told as {told})"),
+            (None, Expose::Map(map)) => {
+                let pairs: Vec<String> =
+                    map.iter().map(|(at, told)| format!("{at} as {told}")).collect();
+                write!(f, " (told: {})", pairs.join(", "))
+            }
+            (None, _) => Ok(()),
+        }
+    }
+}
+
 impl PortOptions {
     /// Exactly this range: nothing left out, told as it is, on the control connection's address.
     pub(crate) const fn new(range: PortRange) -> Self {
         Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None }
+    }
+
+    /// The ports that peers are told, where these lie in one range of their own.
+    fn told(&self) -> Option<PortRange> {
+        match self.expose {
+            Expose::Shift(_) => Some(PortRange {
+                first: self.expose.told(self.range.first)?,
+                last: self.expose.told(self.range.last)?,
+            }),
+            Expose::Same | Expose::Map(_) => None,
+        }
     }
 
     /// The ports that may be given out.

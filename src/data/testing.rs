@@ -94,7 +94,10 @@ pub(super) async fn joined(options: DataOptions, throttle: Throttle, way: Direct
     let lease = pool.lease(local, peer(1)).unwrap();
     let to = lease.listened();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let upstream = LegSource::Connect { to: listener.local_addr().unwrap(), from: Some(local) };
+    let upstream = LegSource::Connect {
+        to: listener.local_addr().unwrap(),
+        from: Some(SocketAddr::new(local, 0)),
+    };
     let downstream = LegSource::Accept(lease);
     let transfer =
         Transfer::start(downstream, upstream, Arc::new(options), throttle, TransferTls::default());

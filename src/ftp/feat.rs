@@ -62,8 +62,8 @@ fn is_one_of(name: &[u8], names: &[&str]) -> bool {
     names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
-/// The feature that a line of FEAT names: its first word, as sent. Some servers repeat the code on each line instead of the
-/// blank of RFC 2389: `211-MDTM`.
+/// The feature that a line of FEAT names: its first word, as sent. Some servers repeat the code on
+/// each line instead of the blank of RFC 2389: `211-MDTM`.
 pub fn name(line: &[u8]) -> &[u8] {
     let line = line.strip_prefix(b"211-").unwrap_or(line).trim_ascii_start();
     let end = line.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(line.len());

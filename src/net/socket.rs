@@ -73,18 +73,20 @@ pub(crate) async fn connect(
     from: Option<IpAddr>,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
+    let from = from.map(|ip| SocketAddr::new(ip, 0));
     connect_tuned(to, from, timeout, |_| Ok(())).await
 }
 
 /// As [`connect`], for a data connection: until [`close_plainly`] it ends with a reset however it
 /// is closed, even by the death of this process; and a short segment never waits for an
 /// acknowledgement (P59). Buffers are left to the kernel, which tunes them better than a constant.
+/// `from` may name a port too (P40).
 ///
 /// # Errors
 /// As [`connect`].
 pub(crate) async fn connect_data(
     to: SocketAddr,
-    from: Option<IpAddr>,
+    from: Option<SocketAddr>,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
     connect_tuned(to, from, timeout, |socket| tune_data(SockRef::from(socket))).await
@@ -92,7 +94,7 @@ pub(crate) async fn connect_data(
 
 async fn connect_tuned(
     to: SocketAddr,
-    from: Option<IpAddr>,
+    from: Option<SocketAddr>,
     timeout: Duration,
     tune: fn(&TcpSocket) -> io::Result<()>,
 ) -> io::Result<TcpStream> {
@@ -100,8 +102,13 @@ async fn connect_tuned(
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         tune(&socket)?;
         if let Some(from) = from {
-            choose_port_at_connect(&socket)?;
-            socket.bind(SocketAddr::new(from, 0))?;
+            if from.port() == 0 {
+                choose_port_at_connect(&socket)?;
+            } else {
+                // The same port again and again, towards one peer or many (P40, S33).
+                socket.set_reuseaddr(true)?;
+            }
+            socket.bind(from)?;
         }
         socket.connect(to).await
     };
@@ -121,6 +128,16 @@ fn choose_port_at_connect(socket: &TcpSocket) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn choose_port_at_connect(socket: &TcpSocket) -> io::Result<()> {
     socket.set_reuseaddr(true)
+}
+
+/// Whether a data connection may leave from there (P40).
+///
+/// # Errors
+/// What the kernel says to bind; below 1024 it takes a privilege.
+pub(crate) fn try_source(from: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(from), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&from.into())
 }
 
 /// The peer must not take what it got for the whole unless we say so (P50).

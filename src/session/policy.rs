@@ -130,6 +130,17 @@ pub enum UpstreamMode {
     Command(DataCommand),
 }
 
+impl UpstreamMode {
+    /// Whether the server may be asked to connect to us, so that it has to be let in.
+    pub const fn is_let_in(self) -> bool {
+        match self {
+            Self::Passive => false,
+            Self::Same | Self::Active => true,
+            Self::Command(command) => matches!(command, DataCommand::Port | DataCommand::Eprt),
+        }
+    }
+}
+
 /// The four commands that set up a data connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataCommand {

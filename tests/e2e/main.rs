@@ -11,5 +11,6 @@ mod jobs;
 mod limits;
 mod matrix;
 mod modes;
+mod operator;
 mod ports;
 mod support;

@@ -142,3 +142,28 @@ fn a_server_without_epsv() {
     assert_eq!(asked, ["EPSV", "PASV", "PASV"]);
     gateway.stop();
 }
+
+/// For firewalls that know active mode by its port 20; and several connections may leave from it.
+#[test]
+fn active_data_from_a_port_of_our_choice() {
+    for (setting, wanted) in [("", false), ("[listener.data]\nsource_port = 20\n", true)] {
+        let lab = Lab::new();
+        lab.serve("file", b"content");
+        let server = Server::start(&lab, Kind::Vsftpd);
+        let gateway = Gateway::start(&lab, &Config::to(server.address()).section(setting));
+        let mut controls = [(); 2].map(|()| Control::login(&lab.net.client, gateway.address()));
+        let streams = controls.each_mut().map(|control| {
+            let data = control.open(Mode::Port);
+            control.send("RETR file");
+            control.data(data)
+        });
+        for (stream, control) in streams.iter().zip(&mut controls) {
+            let from = stream.peer_addr().expect("connected");
+            assert_eq!(from.ip(), IpAddr::from(PUBLIC));
+            assert_eq!(from.port() == 20, wanted, "{from}");
+            control.expect_started();
+            control.expect_reply(226);
+        }
+        gateway.stop();
+    }
+}

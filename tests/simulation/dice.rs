@@ -1,9 +1,11 @@
 //! Where choices come from: a seed, or a fuzzer's bytes.
 
+use std::collections::VecDeque;
+
 /// A source of choices.
 pub(crate) enum Dice {
     Seed(u64),
-    Bytes(std::vec::IntoIter<u8>),
+    Bytes(VecDeque<u8>),
 }
 
 impl Dice {
@@ -17,7 +19,7 @@ impl Dice {
         reason = "the fuzz target's; it owns its bytes"
     )]
     pub(crate) fn chosen(choices: &[u8]) -> Self {
-        Self::Bytes(choices.to_vec().into_iter())
+        Self::Bytes(choices.iter().copied().collect())
     }
 
     /// Less than `n`, which must not be 0. Bytes used up give 0 for ever.
@@ -31,9 +33,9 @@ impl Dice {
                 z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
                 ((z ^ (z >> 31)) % n as u64) as usize
             }
-            Self::Bytes(bytes) if n <= 256 => usize::from(bytes.next().unwrap_or(0)) % n,
+            Self::Bytes(bytes) if n <= 256 => usize::from(bytes.pop_front().unwrap_or(0)) % n,
             Self::Bytes(bytes) => {
-                let (high, low) = (bytes.next().unwrap_or(0), bytes.next().unwrap_or(0));
+                let (high, low) = (bytes.pop_front().unwrap_or(0), bytes.pop_front().unwrap_or(0));
                 usize::from(u16::from_be_bytes([high, low])) % n
             }
         }
@@ -52,7 +54,7 @@ impl Dice {
     pub(crate) fn is_over(&self) -> bool {
         match self {
             Self::Seed(_) => false,
-            Self::Bytes(bytes) => bytes.len() == 0,
+            Self::Bytes(bytes) => bytes.is_empty(),
         }
     }
 }

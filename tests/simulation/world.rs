@@ -136,7 +136,9 @@ impl World {
     }
 
     fn client_speaks(&mut self) -> Verdict {
-        if self.gone[0] || !self.machine.wants_input(Side::Downstream) {
+        // At times unasked: the queue must take it.
+        let asked = self.machine.wants_input(Side::Downstream) || self.dice.once_in(16);
+        if self.gone[0] || self.ledger.is_closing() || !asked {
             return Ok(());
         }
         while self.typed.is_empty() || self.dice.once_in(3) {
@@ -334,8 +336,10 @@ impl World {
                 if !self.connected {
                     return Err("words for a server that is not there".into());
                 }
-                let line = self.ledger.told_server(&bytes)?;
-                self.server.hear(line);
+                for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+                    let line = self.ledger.told_server(line)?;
+                    self.server.hear(line);
+                }
             }
             Action::Connect => self.dialing = true,
             Action::Listen { side, advertise, .. } => {

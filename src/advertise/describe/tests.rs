@@ -59,11 +59,12 @@ fn silent_sources_and_inner_addresses_are_told() {
         file: Some("/no/such/file".into()),
         ..AdvertiseOptions::default()
     });
-    let warnings = silent.warnings(ip("10.0.0.1")).join("\n");
-    assert!(warnings.contains("ftp.example has not resolved"), "{warnings}");
-    assert!(warnings.contains("/no/such/file"), "{warnings}");
+    let problems = silent.problems(ip("10.0.0.1"));
+    assert_eq!(problems[0], "the advertised name ftp.example has not resolved");
+    assert_eq!(problems[1], "no address could be read from /no/such/file");
+    assert_eq!(problems[2], "other clients get 425 for PASV");
     let lines = silent.describe(ip("10.0.0.1"));
-    assert_eq!(lines[1], "other clients get 425: no valid address is known yet");
+    assert_eq!(lines, ["private clients are told 10.0.0.1 (rule lan)"]);
 
     let inner: Arc<Advertiser> = Advertiser::new(AdvertiseOptions {
         lan: Some(true),
@@ -72,6 +73,23 @@ fn silent_sources_and_inner_addresses_are_told() {
     });
     let warnings = inner.warnings(ip("10.0.0.1")).join("\n");
     assert!(warnings.contains("the private address 10.0.0.9 (rule address)"), "{warnings}");
+}
+
+/// A listener on every address tells each client the one it came to, whichever that is.
+#[test]
+fn a_wildcard_promises_no_single_address() {
+    let any = ip("0.0.0.0");
+    let auto = Advertiser::new(AdvertiseOptions::default());
+    for line in auto.describe(any) {
+        assert!(line.contains("are told the address they connect to"), "{line}");
+        assert!(!line.contains("0.0.0.0"), "{line}");
+    }
+    assert!(auto.problems(any).is_empty());
+    assert!(!auto.warnings(any).iter().any(|line| line.contains("0.0.0.0")));
+    let address = Some(Source::Literal(ip("203.0.113.7")));
+    let written =
+        Advertiser::new(AdvertiseOptions { lan: Some(false), address, ..Default::default() });
+    assert_eq!(written.describe(any), ["clients are told 203.0.113.7 (rule address)"]);
 }
 
 #[test]

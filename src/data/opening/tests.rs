@@ -137,7 +137,10 @@ async fn refusal_at_the_command_is_reported() {
 #[tokio::test]
 async fn active_client_is_dialled_after_1yz() {
     let ((at, _), (listener, upstream)) = (listener().await, listener().await);
-    let downstream = LegSource::Connect { to: at.local_addr().unwrap(), from: Some(peer(7)) };
+    let downstream = LegSource::Connect {
+        to: at.local_addr().unwrap(),
+        from: Some(SocketAddr::new(peer(7), 0)),
+    };
     let transfer = start(downstream, upstream, patient());
     transfer.advance(Stage::Requested(Download));
     let (server, _) = listener.accept().await.unwrap();

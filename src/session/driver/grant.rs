@@ -70,11 +70,13 @@ impl Driver {
 
     pub(super) fn open(&mut self, plan: TransferPlan) {
         let [downstream, upstream] = &mut self.leases;
-        let local = |control: &Control| control.local().map(|addr| addr.ip());
+        let local =
+            |control: &Control, port| control.local().map(|addr| SocketAddr::new(addr.ip(), port));
         // Data leaves from the address of its control connection (P41).
         let [client, server] = &self.controls;
-        let downstream = source(plan.downstream, downstream.take(), local(client));
-        let upstream = source(plan.upstream, upstream.take(), local(server));
+        let from = local(client, self.rooms.data.source_port);
+        let downstream = source(plan.downstream, downstream.take(), from);
+        let upstream = source(plan.upstream, upstream.take(), local(server, 0));
         if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
             let options = self.rooms.data.clone();
             let throttle = self.throttle.clone();
@@ -84,7 +86,7 @@ impl Driver {
     }
 }
 
-fn source(leg: Leg, lease: Option<PortLease>, from: Option<IpAddr>) -> Option<LegSource> {
+fn source(leg: Leg, lease: Option<PortLease>, from: Option<SocketAddr>) -> Option<LegSource> {
     match leg {
         Leg::Accept => lease.map(LegSource::Accept),
         Leg::Connect(to) => Some(LegSource::Connect { to, from }),

@@ -67,7 +67,8 @@ impl Config {
         self
     }
 
-    fn toml(&self) -> String {
+    /// The file.
+    pub(crate) fn toml(&self) -> String {
         let Self { upstream, listener_lines, upstream_lines, .. } = self;
         let Self { ports, advertise_lines, sections, .. } = self;
         format!(

@@ -163,6 +163,9 @@ impl Player<'_> {
         self.phase = Phase::Moving;
         let moved = if upload { self.upload()? } else { self.download()? };
         self.data = None;
+        if moved < size && (victim, self.plan.how) != (Some(Victim::ServerData), How::Fin) {
+            return violation("a cut download ended in good order");
+        }
         self.phase = Phase::Ending;
         let clock = self.clock;
         self.control()?.expect('2', &clock)?;

@@ -1,0 +1,81 @@
+//! What the operator is shown: the self-check, and what stands in the log before the first client.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::gateway::{Config, Gateway};
+use crate::support::lab::Lab;
+use crate::support::mock::{Mock, polite};
+use crate::support::net::PUBLIC;
+use crate::support::process::run;
+
+/// `ftpgate check` on the gateway's machine: what it said, and whether it was content.
+fn check(lab: &Lab, config: &Config) -> (String, bool) {
+    let file = lab.path("checked.toml");
+    fs::write(&file, config.toml()).expect("own file");
+    let mut command: Command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
+    command.args(["check", "-c"]).arg(&file);
+    match run(command, "") {
+        Ok(said) => (said, true),
+        Err(said) => (said, false),
+    }
+}
+
+fn has(said: &str, line: &str) {
+    assert!(said.lines().any(|l| l.starts_with(line)), "no {line:?} in:\n{said}");
+}
+
+#[test]
+fn a_machine_on_which_it_would_work() {
+    let lab = Lab::new();
+    let mock = Mock::start(&lab, polite);
+    let (said, content) = check(&lab, &Config::to(mock.address()));
+    assert!(content, "{said}");
+    has(&said, "ok    configuration: 1 listener(s)");
+    has(&said, &format!("ok    public: {PUBLIC}:21 can be bound"));
+    has(&said, "ok    public: client data ports 60000-60010 on 203.0.113.1: all can be bound");
+    has(&said, &format!("ok    public: clients are told {PUBLIC} (rule address)"));
+    has(&said, "ok    public: server 10.0.0.2:21 answers: 220 Mock ready");
+    assert!(!said.contains("server data ports"), "the server is never let in:\n{said}");
+}
+
+/// Everything only the machine can tell, all of it in one go.
+#[test]
+fn a_machine_on_which_it_would_not() {
+    let lab = Lab::new();
+    let mock = Mock::start(&lab, |_| "");
+    let gateway = &lab.net.gateway;
+    let _control = gateway.listen((PUBLIC, 21).into()).expect("listen");
+    let _data = gateway.listen((PUBLIC, 60004).into()).expect("listen");
+    let down = std::net::SocketAddr::new(mock.address().ip(), 2100);
+    let config = Config::to(down).upstream("data = \"active\"");
+    let config =
+        config.advertise("rules = [{ clients = \"10.8.0.0/16\", address = \"no.such.name\" }]");
+    let (said, content) = check(&lab, &config);
+    assert!(!content, "{said}");
+    has(&said, &format!("FAIL  public: {PUBLIC}:21 cannot be bound: Address already in use"));
+    has(
+        &said,
+        "warn  public: client data ports 60000-60010 on 203.0.113.1: 1 cannot be bound (60004)",
+    );
+    has(&said, "ok    public: server data ports 11000-11999 on 0.0.0.0: all can be bound");
+    has(&said, "FAIL  public: the advertised name no.such.name has not resolved");
+    has(&said, "FAIL  public: clients in 10.8.0.0/16 get 425 for PASV");
+    has(&said, "FAIL  public: server 10.0.0.2:2100: cannot connect to 10.0.0.2:2100");
+}
+
+/// The ports to open, on both sides, and what clients are told of them.
+#[test]
+fn ports_to_open() {
+    let lab = Lab::new();
+    let mock = Mock::start(&lab, polite);
+    let config = Config::to(mock.address()).upstream("data = \"same\"");
+    let config = config.section("[listener.data]\nexpose = \"40000-40010\"\navoid = [60003]\n");
+    let log = Gateway::start(&lab, &config).stop();
+    for line in [
+        "for clients: 21 and data ports 60000-60010 without 60003 (told as 40000-40010)",
+        "for the server: data ports 11000-11999\"",
+    ] {
+        assert!(log.contains(line), "no {line:?} in:\n{log}");
+    }
+}
