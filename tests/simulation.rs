@@ -8,6 +8,7 @@
 
 mod simulation {
     pub(crate) mod client;
+    mod clock;
     pub(crate) mod dice;
     pub(crate) mod ledger;
     pub(crate) mod server;
@@ -24,7 +25,7 @@ use simulation::tally::Tally;
 use simulation::world::World;
 
 /// Sessions of a normal run.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 1000;
 
 /// Steps of a session; many end earlier.
 const STEPS: usize = 400;

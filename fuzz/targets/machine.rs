@@ -6,6 +6,7 @@
 #[path = "../../tests/simulation"]
 mod simulation {
     pub(crate) mod client;
+    mod clock;
     pub(crate) mod dice;
     pub(crate) mod ledger;
     pub(crate) mod server;

@@ -91,9 +91,19 @@ const TELNET: &[&[u8]] = &[
     b"PWD\xff\xfd",
 ];
 
-/// The next line, with its end. `queued` is what a session of commands goes on with.
-pub(crate) fn line(dice: &mut Dice, ip: IpAddr, limit: usize, bare_lf: bool) -> Vec<u8> {
+/// What is of interest while a transfer runs.
+const MEANWHILE: &[&str] = &["STAT", "STAT", "ABOR", "NOOP", "STAT /pub", "QUIT"];
+
+/// The next line, with its end; `moving`: a transfer runs.
+pub(crate) fn line(
+    dice: &mut Dice,
+    ip: IpAddr,
+    limit: usize,
+    bare_lf: bool,
+    moving: bool,
+) -> Vec<u8> {
     let mut line = match dice.below(24) {
+        0..8 if moving => dice.pick(MEANWHILE).as_bytes().to_vec(),
         0..6 => mode(dice, ip).into_bytes(),
         6..13 => dice.pick(TRANSFERS).as_bytes().to_vec(),
         13..20 => dice.pick(PLAIN).as_bytes().to_vec(),

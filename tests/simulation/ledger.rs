@@ -8,6 +8,7 @@ use ftpgate::ftp::reply::ReplyParser;
 use ftpgate::session::event::{
     Leg, Outcome, Side, Stage, TransferPlan, TransferRecord, TransferReport,
 };
+use ftpgate::session::policy::{Policy, PortCommand};
 
 pub(crate) type Verdict = Result<(), String>;
 
@@ -21,6 +22,7 @@ pub(crate) struct Ledger {
     client: IpAddr,
     pub(crate) server: Option<IpAddr>,
     cr_nul: bool,
+    strict: bool,
     /// The client's whole lines that the server may still be told.
     lines: VecDeque<Vec<u8>>,
     line: Vec<u8>,
@@ -59,11 +61,12 @@ struct Reader {
 }
 
 impl Ledger {
-    pub(crate) fn new(client: IpAddr, cr_nul: bool, honest: bool) -> Self {
+    pub(crate) fn new(client: IpAddr, policy: &Policy, honest: bool) -> Self {
         Self {
             client: client.to_canonical(),
             server: None,
-            cr_nul,
+            cr_nul: policy.cr_nul,
+            strict: policy.port_command == PortCommand::Strict,
             lines: VecDeque::new(),
             line: Vec::new(),
             commands: 0,
@@ -241,8 +244,8 @@ impl Ledger {
             Leg::Accept if self.leases[0].is_none() => return Err("no lease downstream".into()),
             Leg::Accept => {}
             Leg::Connect(to) if to.ip() != self.client => return Err("dials a stranger".into()),
-            Leg::Connect(to) if !self.named.iter().any(|named| named.port() == to.port()) => {
-                return Err("dials a port that the client did not name".into());
+            Leg::Connect(to) if !self.was_named(to) => {
+                return Err("dials what the client did not name".into());
             }
             Leg::Connect(to) if to.port() < 1024 => return Err("dials a low port".into()),
             Leg::Connect(_) => {}
@@ -255,6 +258,11 @@ impl Ledger {
         }
         (self.open, self.report, self.stage) = (Some(plan), None, 0);
         Ok(())
+    }
+
+    /// By address too, unless that is to be replaced.
+    fn was_named(&self, to: SocketAddr) -> bool {
+        self.named.iter().any(|named| named == &to || !self.strict && named.port() == to.port())
     }
 
     pub(crate) fn advanced(&mut self, stage: Stage) -> Verdict {

@@ -31,6 +31,10 @@ pub(crate) fn policy(dice: &mut Dice, honest: bool) -> Policy {
         policy.greeting = Some("Welcome".into());
     }
     if dice.once_in(4) {
+        // Never below 1024 all the same (S2).
+        policy.upstream_ports = 1..=u16::MAX;
+    }
+    if dice.once_in(4) {
         policy.port_command = PortCommand::Replace;
     }
     if dice.once_in(4) {

@@ -31,9 +31,6 @@ impl Tally {
             ("closed client-gone", 5),
             ("closed server-gone", 5),
             ("closed reply-timeout", 2),
-            ("closed idle", 1),
-            ("closed bad-commands", 1),
-            ("closed wrong-protocol", 1),
             ("closed drain", 5),
             ("at rest", 20),
         ] {

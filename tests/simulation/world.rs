@@ -18,9 +18,6 @@ use super::server::Server;
 use super::setting::{escape, leg, policy, words};
 use super::tally::Tally;
 
-/// Deadlines that may be due at one moment: one for each command that waits, and the grant's.
-const DUE_AT_ONCE: usize = 6;
-
 pub(crate) struct World {
     pub(super) dice: Dice,
     pub(super) machine: Machine,
@@ -63,7 +60,7 @@ impl World {
         }
         let mut world = Self {
             machine: Machine::new(policy.clone(), client, local, now),
-            ledger: Ledger::new(client.ip(), policy.cr_nul, honest),
+            ledger: Ledger::new(client.ip(), &policy, honest),
             policy,
             client,
             server: Server::new(honest),
@@ -143,8 +140,9 @@ impl World {
         }
         while self.typed.is_empty() || self.dice.once_in(3) {
             let (limit, bare_lf) = (self.policy.command_line, self.policy.bare_lf);
-            let line =
-                client::line(&mut self.dice, self.client.ip().to_canonical(), limit, bare_lf);
+            let moving = self.machine.in_transfer();
+            let ip = self.client.ip().to_canonical();
+            let line = client::line(&mut self.dice, ip, limit, bare_lf, moving);
             self.typed.extend(line);
         }
         let chunk = self.chunk(self.typed.len());
@@ -164,7 +162,7 @@ impl World {
         if self.server.said.is_empty() || self.dice.once_in(3) {
             self.server.answer(&mut self.dice);
         }
-        let chunk = self.chunk(self.server.said.len());
+        let chunk = self.server_chunk();
         self.server_bytes(chunk)
     }
 
@@ -182,6 +180,15 @@ impl World {
     /// Mostly all of it, at times cut anywhere.
     fn chunk(&mut self, len: usize) -> usize {
         if len > 0 && self.dice.once_in(3) { 1 + self.dice.below(len) } else { len }
+    }
+
+    /// At times a line alone, so that much happens in the middle of a reply.
+    fn server_chunk(&mut self) -> usize {
+        let said = &self.server.said;
+        match said.iter().position(|byte| *byte == b'\n') {
+            Some(end) if self.dice.once_in(3) => end + 1,
+            _ => self.chunk(self.server.said.len()),
+        }
     }
 
     /// The data plane reports what it may report at this stage.
@@ -256,43 +263,6 @@ impl World {
         self.give(Event::Eof(side))
     }
 
-    // --- the clock ---
-
-    fn time_passes(&mut self) -> Verdict {
-        let step = match self.dice.below(32) {
-            0..20 => Duration::from_millis(self.dice.below(200) as u64),
-            20..29 => Duration::from_secs(self.dice.below(12) as u64),
-            29 => Duration::from_secs(self.dice.below(130) as u64),
-            _ => match self.machine.poll_deadline() {
-                Some(at) => at.saturating_duration_since(self.now),
-                None => Duration::ZERO,
-            },
-        };
-        if self.dice.once_in(4) {
-            // A busy worker: the clock goes on, the timer is late.
-            self.now += step.min(Duration::from_secs(3));
-            return Ok(());
-        }
-        let end = self.now + step;
-        while let Some(due) = self.machine.poll_deadline().filter(|due| *due <= end) {
-            self.now = self.now.max(due);
-            self.deadline()?;
-        }
-        self.now = end;
-        Ok(())
-    }
-
-    /// What is due is dealt with, and nothing stays due.
-    pub(super) fn deadline(&mut self) -> Verdict {
-        for _ in 0..DUE_AT_ONCE {
-            self.give(Event::Deadline)?;
-            if self.machine.poll_deadline().is_none_or(|next| next > self.now) {
-                return Ok(());
-            }
-        }
-        Err("the deadline spins".into())
-    }
-
     // --- the machine ---
 
     pub(super) fn give(&mut self, event: Event<'_>) -> Verdict {
@@ -319,6 +289,10 @@ impl World {
             let Some(event) = answer else { break };
             self.story.push(format!("{:?}: {event:?}", self.now - self.begun));
             self.machine.handle(event, self.now);
+        }
+        let waiting = self.ledger.missing();
+        if self.machine.wants_input(Side::Downstream) && waiting > self.policy.queued_commands + 4 {
+            return Err(format!("reads on while {waiting} commands wait"));
         }
         match (self.machine.poll_deadline(), self.ledger.closed) {
             (Some(_), true) => Err("a deadline after the close".into()),
