@@ -120,6 +120,9 @@ pub(crate) async fn serve(
         turn: Side::Upstream,
         closing: None,
     };
+    if driver.rooms.policy.hide_addresses {
+        driver.machine.hide_behind(driver.outer(local.ip()));
+    }
     driver.run().await;
     driver.finish().await;
 }

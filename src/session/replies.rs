@@ -310,7 +310,7 @@ impl Machine {
             return;
         }
         let inner = self.link().map(|link| link.peer.ip());
-        let hidden = inner.and_then(|inner| replace_address(line, inner, self.local.ip()));
+        let hidden = inner.and_then(|inner| replace_address(line, inner, self.outer));
         if let Some(hidden) = hidden {
             *line = hidden;
         }

@@ -1,6 +1,6 @@
 //! What the machine wants of the data plane: ports, the address to tell, a transfer.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Driver;
 use super::control::Control;
@@ -50,6 +50,17 @@ impl Driver {
                 ListenError::Local
             }
         }
+    }
+
+    /// What this client may see in place of the server's address: what it would be told, or
+    /// nothing, never an inner one (P25).
+    pub(super) fn outer(&self, local: IpAddr) -> IpAddr {
+        let choice = self.rooms.advertiser.choose(self.info.client.ip(), local);
+        let nothing = match local.to_canonical() {
+            IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        choice.map_or(nothing, |choice| choice.address)
     }
 
     /// The address to put into 227, by the rule that is logged with it (P66).
