@@ -256,7 +256,7 @@ impl Machine {
         if !code.is_positive() {
             // Not the family, not the login: the command itself is refused (P73).
             let refused = code.class() == 5 && code.get() != 530;
-            if !(refused && self.fall_back_to_pasv(now)) {
+            if !(refused && self.fall_back(now)) {
                 self.mode_refused(code, now);
             }
             return;

@@ -144,6 +144,28 @@ fn a_server_without_epsv() {
     gateway.stop();
 }
 
+/// What FEAT promises is kept where the server knows only the old commands.
+#[test]
+fn a_server_without_eprt() {
+    fn old(line: &str) -> &'static str {
+        match line.split(' ').next().unwrap_or_default() {
+            "FEAT" => "211-Features\r\n SIZE\r\n211 End\r\n",
+            "PORT" => "200 PORT ok\r\n",
+            "EPRT" => "500 EPRT not understood\r\n",
+            _ => polite(line),
+        }
+    }
+    let lab = Lab::new();
+    let mock = Mock::start(&lab, old);
+    let config = Config::to(mock.address()).upstream("data = \"same\"");
+    let gateway = Gateway::start(&lab, &config);
+    let mut control = Control::login(&lab.net.client, gateway.address());
+    assert!(control.expect("FEAT", 211).text().contains("EPRT"));
+    drop(control.open(Mode::Eprt));
+    control.in_step();
+    gateway.stop();
+}
+
 /// For firewalls that know active mode by its port 20; and several connections may leave from it.
 #[test]
 fn active_data_from_a_port_of_our_choice() {
