@@ -210,6 +210,7 @@ impl Player {
             ["outer", address] => {
                 self.machine.hide_behind(address.parse().map_err(|_| "no address")?);
             }
+            ["joined"] => self.input(Event::TransferJoined),
             ["listening", who, addr] => {
                 let addr = addr.parse().map_err(|_| "no address")?;
                 self.input(Event::Listening(side(who), addr));

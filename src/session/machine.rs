@@ -187,6 +187,7 @@ impl Machine {
             Event::ListenRefused(side, why) => self.listen_refused(side, why, now),
             Event::TlsUp(side) => self.tls_up(side, now),
             Event::TlsFailed(side) => self.tls_failed(side, now),
+            Event::TransferJoined => self.transfer_joined(),
             Event::Drain => self.draining = true,
         }
         self.settle(now);
