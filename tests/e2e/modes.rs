@@ -48,11 +48,11 @@ fn expected(wanted: &str, client: Mode, server_v6: bool) -> &'static str {
     }
 }
 
-fn all_modes(client: IpAddr, server: fn(&Server) -> SocketAddr) {
+fn all_modes(kind: Kind, client: IpAddr, server: fn(&Server) -> SocketAddr) {
     let lab = Lab::new();
     let file = content(1, LENGTH);
     lab.serve("file", &file);
-    let upstream = Server::start(&lab, Kind::Vsftpd);
+    let upstream = Server::start(&lab, kind);
     let server = server(&upstream);
     let mut gateway = Gateway::start_with(&lab, &configuration(server));
     for (port, upstream_mode) in (2100..).zip(UPSTREAM_MODES) {
@@ -83,24 +83,40 @@ fn all_modes(client: IpAddr, server: fn(&Server) -> SocketAddr) {
     gateway.stop();
 }
 
-#[test]
-fn from_ipv4_to_ipv4() {
-    all_modes(PUBLIC.into(), Server::address);
+macro_rules! families {
+    ($($server:ident = $kind:ident),+) => { $(
+        mod $server {
+            use super::*;
+
+            #[test]
+            fn from_ipv4_to_ipv4() {
+                all_modes(Kind::$kind, PUBLIC.into(), Server::address);
+            }
+
+            #[test]
+            fn from_ipv4_to_ipv6() {
+                all_modes(Kind::$kind, PUBLIC.into(), Server::address6);
+            }
+
+            #[test]
+            fn from_ipv6_to_ipv4() {
+                all_modes(Kind::$kind, PUBLIC6.into(), Server::address);
+            }
+
+            #[test]
+            fn from_ipv6_to_ipv6() {
+                all_modes(Kind::$kind, PUBLIC6.into(), Server::address6);
+            }
+        }
+    )+ };
 }
 
-#[test]
-fn from_ipv4_to_ipv6() {
-    all_modes(PUBLIC.into(), Server::address6);
-}
-
-#[test]
-fn from_ipv6_to_ipv4() {
-    all_modes(PUBLIC6.into(), Server::address);
-}
-
-#[test]
-fn from_ipv6_to_ipv6() {
-    all_modes(PUBLIC6.into(), Server::address6);
+families! {
+    vsftpd = Vsftpd,
+    proftpd = Proftpd,
+    pure_ftpd = PureFtpd,
+    inetutils = Inetutils,
+    pyftpdlib = Pyftpdlib
 }
 
 /// PASV and PORT cannot name an IPv6 address: the client is told so, and goes on.
