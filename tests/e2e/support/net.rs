@@ -190,8 +190,14 @@ impl Topology {
     /// client names it.
     pub(crate) fn link_local(&self) -> SocketAddrV6 {
         const ADDRESS: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
-        let address = format!("{ADDRESS}/64");
-        ip(&["-n", &self.gateway.name, "-6", "addr", "add", &address, "dev", "public", "nodad"]);
+        // The one that the kernel gives the client comes when it comes.
+        const CLIENT: &str = "fe80::2/64";
+        let ours = format!("{ADDRESS}/64");
+        for (ns, address, link) in
+            [(&self.gateway, ours.as_str(), "public"), (&self.client, CLIENT, "eth0")]
+        {
+            ip(&["-n", &ns.name, "-6", "addr", "add", address, "dev", link, "nodad"]);
+        }
         let link = self.client.run(|| {
             let socket = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
             io::Result::Ok(name_to_index(&socket, "eth0")?)
