@@ -15,6 +15,7 @@ mod simulation {
     pub(crate) mod setting;
     mod settling;
     pub(crate) mod tally;
+    pub(crate) mod tls;
     pub(crate) mod world;
 }
 

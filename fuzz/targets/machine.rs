@@ -13,6 +13,7 @@ mod simulation {
     pub(crate) mod setting;
     mod settling;
     pub(crate) mod tally;
+    pub(crate) mod tls;
     pub(crate) mod world;
 }
 

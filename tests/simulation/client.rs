@@ -57,6 +57,11 @@ const PLAIN: &[&str] = &[
     "227",
 ];
 
+const SECURITY: &[&str] = &[
+    "AUTH TLS", "AUTH TLS", "AUTH TLS", "AUTH SSL", "AUTH x", "PBSZ 0", "PROT P", "PBSZ 0",
+    "PROT P", "PROT C", "CCC",
+];
+
 /// Text that looks like something else (S7, S8).
 const TRICKS: &[&str] = &[
     "CWD 227 Entering Passive Mode (10,0,0,9,4,1)",
@@ -102,7 +107,7 @@ pub(crate) fn line(
     bare_lf: bool,
     moving: bool,
 ) -> Vec<u8> {
-    let mut line = match dice.below(24) {
+    let mut line = match dice.below(27) {
         0..8 if moving => dice.pick(MEANWHILE).as_bytes().to_vec(),
         0..6 => mode(dice, ip).into_bytes(),
         6..13 => dice.pick(TRANSFERS).as_bytes().to_vec(),
@@ -110,7 +115,8 @@ pub(crate) fn line(
         20 => dice.pick(TRICKS).as_bytes().to_vec(),
         21 => dice.pick(TELNET).to_vec(),
         22 => garbage(dice, limit),
-        _ => rare(dice, ip),
+        23 => rare(dice, ip),
+        _ => dice.pick(SECURITY).as_bytes().to_vec(),
     };
     let lf = bare_lf && dice.once_in(8);
     line.extend_from_slice(if lf { b"\n" } else { b"\r\n" });

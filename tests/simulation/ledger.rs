@@ -8,7 +8,7 @@ use ftpgate::ftp::reply::ReplyParser;
 use ftpgate::session::event::{
     Leg, Outcome, Side, Stage, TransferPlan, TransferRecord, TransferReport,
 };
-use ftpgate::session::policy::{Policy, PortCommand};
+use ftpgate::session::policy::{Policy, PortCommand, ServerTls};
 
 pub(crate) type Verdict = Result<(), String>;
 
@@ -23,6 +23,8 @@ pub(crate) struct Ledger {
     pub(crate) server: Option<IpAddr>,
     cr_nul: bool,
     strict: bool,
+    /// The gateway protects its connection to the server, with commands of its own.
+    own_tls: bool,
     /// The client's whole lines that the server may still be told.
     lines: VecDeque<Vec<u8>>,
     line: Vec<u8>,
@@ -66,6 +68,7 @@ impl Ledger {
             client: client.to_canonical(),
             server: None,
             cr_nul: policy.cr_nul,
+            own_tls: policy.tls.server != ServerTls::Off,
             strict: policy.port_command == PortCommand::Strict,
             lines: VecDeque::new(),
             line: Vec::new(),
@@ -130,6 +133,19 @@ impl Ledger {
     /// The machine has dealt with all that the server said: what was too much is nobody's.
     pub(crate) fn server_said(&mut self) {
         self.outstanding = self.outstanding.max(0);
+    }
+
+    /// What was said in the clear on that side is void; a machine that uses it is caught.
+    pub(crate) fn starts_anew(&mut self, side: Side) {
+        match side {
+            Side::Downstream => {
+                self.lines.clear();
+                self.line.clear();
+            }
+            Side::Upstream => {
+                self.from_server = (LineBuffer::replies(8192), ReplyParser::default());
+            }
+        }
     }
 
     pub(crate) fn listening(&mut self, side: Side, at: SocketAddr) -> Verdict {
@@ -217,6 +233,7 @@ impl Ledger {
                 }
             }
             b"ABOR" if bare.len() == 4 => return Ok(line),
+            b"AUTH" | b"PBSZ" | b"PROT" | b"FEAT" if self.own_tls => return Ok(line),
             _ => return self.came_from_client(line).map(|()| line),
         }
         self.asked = Some(String::from_utf8_lossy(&verb).into_owned());

@@ -112,8 +112,11 @@ impl Server {
         reply(dice, verb)
     }
 
-    /// STAT and ABOR may be answered before what was asked first.
+    /// STAT may be answered before the transfer that was asked for first.
     fn overtake(&mut self, dice: &mut Dice) -> bool {
+        if !self.owed.front().is_some_and(|first| is_transfer(&first.verb)) {
+            return false;
+        }
         let early = self.owed.iter().position(|owed| owed.verb == "STAT");
         let Some(owed) = early.filter(|at| *at > 0).and_then(|at| self.owed.remove(at)) else {
             return false;
@@ -189,6 +192,10 @@ fn reply(dice: &mut Dice, verb: &str) -> String {
             "500-what\r\n500 no",
         ]))
         .into(),
+        "AUTH" if dice.once_in(4) => (*dice.pick(&["500 no", "504 no", "234-a\r\n234 b"])).into(),
+        "AUTH" => "234 go on".into(),
+        "PBSZ" | "PROT" if dice.once_in(8) => "500 no".into(),
+        "PBSZ" | "PROT" => "200 ok".into(),
         "STAT" => {
             (*dice.pick(&["211-a\r\n226 b\r\n211 c", "213 ok", "213-a\r\n213 b", "500 no"])).into()
         }

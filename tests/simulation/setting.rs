@@ -6,6 +6,7 @@ use ftpgate::session::policy::{
 };
 
 use super::dice::Dice;
+use super::tls;
 
 /// With an honest server nothing is allowed that would answer out of order.
 pub(crate) fn policy(dice: &mut Dice, honest: bool) -> Policy {
@@ -27,6 +28,7 @@ pub(crate) fn policy(dice: &mut Dice, honest: bool) -> Policy {
         queued_commands: 1 + dice.below(6),
         ..Policy::default()
     };
+    policy.tls = tls::policy(dice);
     if dice.once_in(4) {
         policy.greeting = Some("Welcome".into());
     }

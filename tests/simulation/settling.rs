@@ -34,6 +34,9 @@ impl World {
         if self.dialing {
             self.connect()?;
         }
+        if self.is_shaking() {
+            return self.shake(false);
+        }
         self.server.settle();
         if self.server_may_speak() && !self.server.said.is_empty() {
             return self.server_bytes(self.server.said.len());

@@ -33,6 +33,8 @@ impl Tally {
             ("closed reply-timeout", 2),
             ("closed drain", 5),
             ("at rest", 20),
+            ("tls client", 20),
+            ("tls server", 20),
         ] {
             assert!(met(what) >= least, "{what}: {} of {least} in {:#?}", met(what), self.0);
         }

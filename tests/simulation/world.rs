@@ -9,7 +9,7 @@ use ftpgate::session::Machine;
 use ftpgate::session::event::{
     Action, Event, Fault, ListenError, Outcome, Side, Stage, TransferReport,
 };
-use ftpgate::session::policy::Policy;
+use ftpgate::session::policy::{Policy, ServerTls};
 
 use super::client;
 use super::dice::Dice;
@@ -17,6 +17,7 @@ use super::ledger::{Ledger, Verdict};
 use super::server::Server;
 use super::setting::{escape, leg, policy, words};
 use super::tally::Tally;
+use super::tls::Tls;
 
 pub(crate) struct World {
     pub(super) dice: Dice,
@@ -27,6 +28,7 @@ pub(crate) struct World {
     pub(super) server: Server,
     /// It answers everything once and in order.
     pub(super) honest: bool,
+    tls: Tls,
     /// Typed by the client, not yet arrived.
     pub(super) typed: Vec<u8>,
     pub(super) gone: [bool; 2],
@@ -61,6 +63,7 @@ impl World {
         let mut world = Self {
             machine: Machine::new(policy.clone(), client, local, now),
             ledger: Ledger::new(client.ip(), &policy, honest),
+            tls: Tls::new(policy.tls),
             policy,
             client,
             server: Server::new(honest),
@@ -135,6 +138,7 @@ impl World {
     fn client_speaks(&mut self) -> Verdict {
         // At times unasked: the queue must take it.
         let asked = self.machine.wants_input(Side::Downstream) || self.dice.once_in(16);
+        let asked = asked && !self.tls.is_shaking(Side::Downstream);
         if self.gone[0] || self.ledger.is_closing() || !asked {
             return Ok(());
         }
@@ -230,7 +234,46 @@ impl World {
         self.give(Event::TransferDone(report))
     }
 
+    /// What was sent behind the last line in the clear is no dialogue any more: in the sockets it
+    /// spoils the handshake, and in the machine it must not be (S12, S13).
+    fn start_tls(&mut self, side: Side) -> Verdict {
+        self.tls.start(side)?;
+        self.tally.count(format!("tls {}", side.label()));
+        match side {
+            Side::Downstream => self.typed.clear(),
+            Side::Upstream => self.server.said.clear(),
+        }
+        self.ledger.starts_anew(side);
+        Ok(())
+    }
+
+    pub(super) fn is_shaking(&self) -> bool {
+        [Side::Downstream, Side::Upstream].into_iter().any(|side| self.tls.is_shaking(side))
+    }
+
+    /// A handshake that is under way ends.
+    pub(super) fn shake(&mut self, fails: bool) -> Verdict {
+        for side in [Side::Downstream, Side::Upstream] {
+            if !self.tls.is_shaking(side) {
+                continue;
+            }
+            if self.machine.wants_input(side) {
+                return Err("reads in the middle of a handshake".into());
+            }
+            self.tls.over(side, !fails);
+            if side == Side::Upstream && !fails && self.policy.tls.server == ServerTls::Implicit {
+                self.server.greet(&mut self.dice);
+            }
+            return self.give(if fails { Event::TlsFailed(side) } else { Event::TlsUp(side) });
+        }
+        Ok(())
+    }
+
     fn connection_answers(&mut self) -> Verdict {
+        if self.is_shaking() {
+            let fails = self.dice.once_in(10);
+            return self.shake(fails);
+        }
         if !self.dialing {
             return Ok(());
         }
@@ -254,7 +297,9 @@ impl World {
         let (peer, local): (SocketAddr, SocketAddr) =
             (peer.parse().unwrap(), local.parse().unwrap());
         self.ledger.server = Some(peer.ip());
-        self.server.greet(&mut self.dice);
+        if self.policy.tls.server != ServerTls::Implicit {
+            self.server.greet(&mut self.dice);
+        }
         let epsv = !self.dice.once_in(3);
         self.give(Event::Connected { peer, local, epsv })
     }
@@ -299,8 +344,10 @@ impl World {
         }
         match (self.machine.poll_deadline(), self.ledger.closed) {
             (Some(_), true) => Err("a deadline after the close".into()),
-            // A running transfer bounds its own waits.
-            (None, false) if self.data.is_none() => Err("nothing bounds the wait".into()),
+            // A running transfer bounds its own waits, and so does a handshake.
+            (None, false) if self.data.is_none() && !self.is_shaking() => {
+                Err("nothing bounds the wait".into())
+            }
             _ => Ok(()),
         }
     }
@@ -314,6 +361,7 @@ impl World {
                     return Err("words for a server that is not there".into());
                 }
                 for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+                    self.tls.told_server(line)?;
                     let line = self.ledger.told_server(line)?;
                     self.server.hear(line);
                 }
@@ -329,6 +377,7 @@ impl World {
             }
             Action::Advance(stage) => {
                 self.ledger.advanced(stage)?;
+                self.tls.advanced(stage)?;
                 if let Some(data) = &mut self.data {
                     *data = stage;
                 }
@@ -337,7 +386,7 @@ impl World {
                 self.data = None;
                 self.ledger.released();
             }
-            Action::StartTls(_) => return Err("TLS that nobody asked for".into()),
+            Action::StartTls(side) => self.start_tls(side)?,
             Action::EpsvRefused => {}
             Action::LoggedIn => self.ledger.logged_in()?,
             Action::Record(record) => {
