@@ -68,7 +68,9 @@ fn all_modes(kind: Kind, client: IpAddr, server: fn(&Server) -> SocketAddr) {
             assert!(stored == file, "{name}: STOR");
             let list = String::from_utf8(control.fetch(mode, "LIST")).expect("a listing");
             assert!(list.contains(&name), "{name}: LIST gave\n{list}");
-            control.in_step();
+            // pyftpdlib 1.5.7 goes deaf on a connection that comes while another goes.
+            control.expect("QUIT", 221);
+            assert_eq!(control.expect_end(), "");
             let asked = expected(upstream_mode, mode, server.is_ipv6());
             let record = [
                 format!("\"path\":\"{name}\""),
