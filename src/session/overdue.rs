@@ -81,6 +81,7 @@ impl Machine {
     fn give_up_abor(&mut self, index: usize) {
         let Some(pending) = self.pending.get_mut(index) else { return };
         pending.deadline = None;
+        self.held_abor = Vec::new();
         let answered = std::mem::replace(&mut pending.answered, true);
         if index == 0 {
             self.pending.pop_front();
