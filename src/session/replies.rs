@@ -99,7 +99,7 @@ impl Machine {
 
     /// What waited behind another command's reply has the server to itself. After a transfer an
     /// ABOR gets a short time, for the one reply may have been for both (P23, P33).
-    fn next_in_line(&mut self, now: Instant) {
+    pub(super) fn next_in_line(&mut self, now: Instant) {
         let timeouts = self.policy.timeouts;
         let Some(front) = self.pending.front_mut() else { return };
         match front.kind {
