@@ -11,9 +11,11 @@ mod simulation {
     mod clock;
     pub(crate) mod dice;
     pub(crate) mod ledger;
+    pub(crate) mod reader;
     pub(crate) mod server;
     pub(crate) mod setting;
     mod settling;
+    mod surroundings;
     pub(crate) mod tally;
     pub(crate) mod tls;
     pub(crate) mod world;

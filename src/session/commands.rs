@@ -269,7 +269,7 @@ impl Machine {
             })
         };
         match command.verb {
-            Verb::Abor => !under_way(true),
+            Verb::Abor => !under_way(true) && self.held_abor.is_empty(),
             Verb::Stat => {
                 let begun = self.grant.has_started();
                 begun && command.arg.is_empty() && queue_is_empty && !under_way(false)

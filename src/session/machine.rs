@@ -54,6 +54,8 @@ pub struct Machine {
     /// A reply of the server is being passed: ours wait in `deferred` until it is whole.
     pub(super) mid_reply: bool,
     pub(super) deferred: Vec<u8>,
+    /// What the server says to an ABOR, while the transfer has no reply yet.
+    pub(super) held_abor: Vec<u8>,
     /// Which control connections are under TLS, and what PROT says.
     pub(super) secure: Secure,
     /// Of that side more bytes were read than the line being handled.
@@ -126,6 +128,7 @@ impl Machine {
             late_abor: false,
             mid_reply: false,
             deferred: Vec::new(),
+            held_abor: Vec::new(),
             secure: Secure::default(),
             more: [false; 2],
             lines,

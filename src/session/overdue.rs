@@ -67,7 +67,7 @@ impl Machine {
                     self.give_up_transfer(now);
                 }
             }
-            Kind::Abor { in_transfer: true } if !half_said => self.give_up_abor(index),
+            Kind::Abor { in_transfer: true } if !half_said => self.give_up_abor(index, now),
             Kind::Transfer if !pending.answered && !half_said => self.give_up_transfer(now),
             _ => {
                 self.epsv_unanswered();
@@ -79,14 +79,16 @@ impl Machine {
 
     /// One reply came for the two, it seems: the client gets its second (P23). What the server
     /// still says to it is swallowed.
-    fn give_up_abor(&mut self, index: usize) {
+    fn give_up_abor(&mut self, index: usize, now: Instant) {
         let Some(pending) = self.pending.get_mut(index) else { return };
         pending.deadline = None;
+        self.held_abor = Vec::new();
         let answered = std::mem::replace(&mut pending.answered, true);
         if index == 0 {
             self.pending.pop_front();
             self.owner = self.owner.and_then(|owner| owner.checked_sub(1));
             self.late_abor = true;
+            self.next_in_line(now);
         }
         if !answered {
             self.answer(canned::ABOR_DONE);

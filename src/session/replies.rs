@@ -99,7 +99,7 @@ impl Machine {
 
     /// What waited behind another command's reply has the server to itself. After a transfer an
     /// ABOR gets a short time, for the one reply may have been for both (P23, P33).
-    fn next_in_line(&mut self, now: Instant) {
+    pub(super) fn next_in_line(&mut self, now: Instant) {
         let timeouts = self.policy.timeouts;
         let Some(front) = self.pending.front_mut() else { return };
         match front.kind {
@@ -139,9 +139,15 @@ impl Machine {
             Kind::Greeting if self.policy.greeting.is_some() => {}
             Kind::Mode => self.mode_line(reply),
             Kind::Own(own) => Self::own_line(own, reply),
-            Kind::Transfer => self.hold(reply, false),
+            Kind::Transfer => {
+                let line = self.line(reply);
+                self.hold_line(&line, reply.ends());
+            }
             // The transfer's own reply is held, and comes first.
-            Kind::Abor { .. } if self.grant.is_moving() => self.hold(reply, true),
+            Kind::Abor { .. } if self.grant.is_moving() || !self.held_abor.is_empty() => {
+                let line = self.line(reply);
+                self.hold_abor_line(&line, reply.ends());
+            }
             Kind::Feat(_) => self.feat_line(index, reply),
             _ => self.pass(reply),
         }
@@ -161,8 +167,7 @@ impl Machine {
             Kind::Login(verb) => self.login_reply(*verb, code, now),
             Kind::Mode => self.mode_reply(code, now),
             Kind::Transfer => self.transfer_answered(code.get(), now),
-            // The transfer's reply is in, and so is this one: nobody wants the rest of the data.
-            Kind::Abor { .. } => self.stop_transfer(),
+            Kind::Abor { .. } => self.abor_answered(),
             Kind::Type(binary) if code.is_positive() => self.binary = *binary,
             Kind::Rein if code.is_positive() => {
                 self.release();
@@ -245,8 +250,7 @@ impl Machine {
         // Only the port is believed; the host is the one we talk to (P63).
         self.note_target(port.map(|port| SocketAddr::new(link.peer.ip(), port)));
         if reply.code.is_negative() && reply.ends() {
-            let mut words = Vec::new();
-            self.write_line(reply, &mut words);
+            let words = self.line(reply);
             self.note_refusal(words);
         }
     }
@@ -282,20 +286,11 @@ impl Machine {
         }
     }
 
-    // --- transfers ---
-
-    fn hold(&mut self, reply: &ReplyLine<'_>, abor: bool) {
-        let mut line = Vec::with_capacity(reply.raw.len() + 2);
-        self.write_line(reply, &mut line);
-        self.hold_line(&line, reply.ends(), abor);
-    }
-
     // --- to the client ---
 
-    /// Passes one line on, written anew (P2), the server's address hidden if so configured (P25).
+    /// Passes one line on.
     fn pass(&mut self, reply: &ReplyLine<'_>) {
-        let mut line = Vec::with_capacity(reply.raw.len() + 2);
-        self.write_line(reply, &mut line);
+        let line = self.line(reply);
         self.say(Side::Downstream, line);
         self.mid_reply = !reply.ends();
         if !self.mid_reply && !self.deferred.is_empty() {
@@ -304,16 +299,13 @@ impl Machine {
         }
     }
 
-    fn write_line(&self, reply: &ReplyLine<'_>, line: &mut Vec<u8>) {
-        reply.write_to(line);
-        if !self.policy.hide_addresses {
-            return;
-        }
-        let inner = self.link().map(|link| link.peer.ip());
-        let hidden = inner.and_then(|inner| replace_address(line, inner, self.outer));
-        if let Some(hidden) = hidden {
-            *line = hidden;
-        }
+    /// A line written anew (P2), the server's address hidden if so configured (P25).
+    fn line(&self, reply: &ReplyLine<'_>) -> Vec<u8> {
+        let mut line = Vec::with_capacity(reply.raw.len() + 2);
+        reply.write_to(&mut line);
+        let inner = self.link().filter(|_| self.policy.hide_addresses).map(|link| link.peer.ip());
+        let hidden = inner.and_then(|inner| replace_address(&line, inner, self.outer));
+        hidden.unwrap_or(line)
     }
 }
 

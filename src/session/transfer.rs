@@ -28,8 +28,6 @@ pub(super) struct Running {
     report: Option<TransferReport>,
     /// The server's final reply, held until the data plane has reported (P48).
     held: Vec<u8>,
-    /// Its reply to ABOR, which comes after that.
-    held_abor: Vec<u8>,
     server_code: Option<u16>,
 }
 
@@ -67,7 +65,6 @@ impl Machine {
             stopped: false,
             report: None,
             held: Vec::new(),
-            held_abor: Vec::new(),
             server_code: None,
         }));
         self.say(Side::Upstream, command.to_line());
@@ -125,12 +122,31 @@ impl Machine {
         }
     }
 
-    /// Keeps a line of the final reply, or of the reply to ABOR, until the data plane has reported.
-    pub(super) fn hold_line(&mut self, line: &[u8], last: bool, abor: bool) {
-        let Grant::Running(running) = &mut self.grant else { return };
-        let held = if abor { &mut running.held_abor } else { &mut running.held };
-        if last || held.len() + line.len() <= MAX_HELD_REPLY {
-            held.extend_from_slice(line);
+    /// Keeps a line of the final reply until the data plane has reported.
+    pub(super) fn hold_line(&mut self, line: &[u8], last: bool) {
+        if let Grant::Running(running) = &mut self.grant {
+            hold(&mut running.held, line, last);
+        }
+    }
+
+    /// The same for the reply to ABOR, which comes after that and in one piece.
+    pub(super) fn hold_abor_line(&mut self, line: &[u8], last: bool) {
+        hold(&mut self.held_abor, line, last);
+    }
+
+    /// The reply to ABOR is whole. If it overtook the data, nobody wants the rest of them (P33).
+    pub(super) fn abor_answered(&mut self) {
+        if self.grant.is_moving() {
+            self.stop_transfer();
+        } else {
+            self.say_held_abor();
+        }
+    }
+
+    fn say_held_abor(&mut self) {
+        let held = std::mem::take(&mut self.held_abor);
+        if !held.is_empty() {
+            self.answer(held);
         }
     }
 
@@ -234,12 +250,12 @@ impl Machine {
         }
     }
 
-    fn finish(&mut self, mut running: Running, client_code: u16, now: Instant) {
+    fn finish(&mut self, running: Running, client_code: u16, now: Instant) {
         self.last_activity = now;
-        let abor = std::mem::take(&mut running.held_abor);
         self.record(running, client_code);
-        if !abor.is_empty() {
-            self.answer(abor);
+        let aborting = self.pending.iter().any(|p| matches!(p.kind, Kind::Abor { .. }));
+        if !aborting {
+            self.say_held_abor();
         }
     }
 
@@ -256,5 +272,12 @@ impl Machine {
             client_code,
             report: running.report,
         })));
+    }
+}
+
+/// What is too long is cut in the middle, never at its end.
+fn hold(held: &mut Vec<u8>, line: &[u8], last: bool) {
+    if last || held.len() + line.len() <= MAX_HELD_REPLY {
+        held.extend_from_slice(line);
     }
 }

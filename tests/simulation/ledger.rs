@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use ftpgate::ftp::line::{Item, LineBuffer};
 use ftpgate::ftp::reply::ReplyParser;
@@ -10,10 +11,14 @@ use ftpgate::session::event::{
 };
 use ftpgate::session::policy::{Policy, PortCommand, ServerTls};
 
+use super::reader::{Reader, verb};
+
 pub(crate) type Verdict = Result<(), String>;
 
-/// Data ports that the gateway gives out here; nobody else names such ports or addresses.
+/// The address that the gateway tells here, and the data ports that it gives out: no server names
+/// them.
 pub(crate) const OURS: &str = "203,0,113,7";
+pub(crate) const OUR_PORTS: RangeInclusive<u16> = 10_100..=10_199;
 
 /// What an honest server puts between its words and the verb it answers.
 pub(crate) const TAG: &str = " re:";
@@ -48,18 +53,6 @@ pub(crate) struct Ledger {
     pub(crate) records: usize,
     logged_in: bool,
     pub(crate) closed: bool,
-}
-
-/// Reads what the client is told, as strictly as any client.
-#[derive(Default)]
-struct Reader {
-    line: Vec<u8>,
-    /// The code of the multi-line reply being read.
-    open: Option<Vec<u8>>,
-    /// The last line of each final reply of the last read.
-    last: Vec<String>,
-    finals: usize,
-    closing: bool,
 }
 
 impl Ledger {
@@ -179,7 +172,9 @@ impl Ledger {
 
     /// Our own addresses are told only while they listen.
     fn address_told(&mut self, text: &str) -> Verdict {
-        if text.contains(OURS) || text.contains("(|||10") {
+        let named = text.split_once("(|||").and_then(|(_, rest)| rest.split('|').next());
+        let named = named.and_then(|port| port.parse::<u16>().ok());
+        if text.contains(OURS) || named.is_some_and(|port| OUR_PORTS.contains(&port)) {
             let lease = match self.open {
                 Some(TransferPlan { downstream: Leg::Accept, .. }) => self.leases[0],
                 _ => None,
@@ -336,55 +331,6 @@ impl Ledger {
         }
         Ok(())
     }
-}
-
-impl Reader {
-    fn read(&mut self, bytes: &[u8]) -> Verdict {
-        for byte in bytes {
-            self.line.push(*byte);
-            // The answer to a Telnet negotiation stands between lines.
-            if self.line.len() == 3 && self.line[0] == 0xff {
-                self.line.clear();
-            }
-            if *byte == b'\n' {
-                let line = std::mem::take(&mut self.line);
-                self.line(line.strip_suffix(b"\r\n").ok_or("a bare LF for the client")?)?;
-            }
-        }
-        if self.line.is_empty() { Ok(()) } else { Err("half a line for the client".into()) }
-    }
-
-    fn line(&mut self, line: &[u8]) -> Verdict {
-        let code = line.get(..3).filter(|code| code.iter().all(u8::is_ascii_digit));
-        let last = code.is_some() && line.get(3) == Some(&b' ');
-        if let Some(open) = &self.open {
-            if !(last && code == Some(open)) {
-                return Ok(());
-            }
-            self.open = None;
-        } else if code.is_some() && line.get(3) == Some(&b'-') {
-            self.open = code.map(<[u8]>::to_vec);
-            return Ok(());
-        } else if !last {
-            return Err(format!("no reply: {}", String::from_utf8_lossy(line)));
-        }
-        let code = code.unwrap_or_default();
-        self.closing |= code == b"421";
-        if code != b"421" && code[0] != b'1' {
-            self.finals += 1;
-            self.last.push(String::from_utf8_lossy(line).into_owned());
-        }
-        Ok(())
-    }
-}
-
-/// The verb of a line, Telnet sequences aside.
-fn verb(line: &[u8]) -> String {
-    let clean =
-        [&b"\xff\xf4\xff\xf2"[..], b"\xff\xfaxyz\xff\xf0", b"\xff\xfd\x01", b"\xff\xfb\x22"];
-    let line = clean.iter().find_map(|telnet| line.strip_prefix(*telnet)).unwrap_or(line);
-    let verb = line.split(|b| *b == b' ').next().unwrap_or_default();
-    verb.iter().filter(|b| b.is_ascii()).map(|b| b.to_ascii_uppercase() as char).collect()
 }
 
 fn remove_cr_nul(line: &[u8]) -> Vec<u8> {

@@ -5,7 +5,7 @@ use ftpgate::session::event::{Event, Outcome, Side, Stage};
 use super::ledger::Verdict;
 use super::world::World;
 
-/// Rounds in which a session must come to rest.
+/// Rounds in which a session must come to rest, beside a few for each command that waits.
 const SETTLING: usize = 80;
 
 impl World {
@@ -13,7 +13,7 @@ impl World {
     pub(super) fn settle(&mut self) -> Verdict {
         let leave = self.dice.once_in(3);
         self.story.push("-- everybody settles".into());
-        for _ in 0..SETTLING {
+        for _ in 0..SETTLING + 4 * self.ledger.missing() {
             if self.ledger.closed {
                 return self.stays_closed();
             }
