@@ -101,6 +101,8 @@ pub(super) struct Link {
 pub(super) struct Login {
     pub(super) user: Vec<u8>,
     pub(super) done: bool,
+    /// [`Action::LoggedIn`] was given, which is once a session.
+    pub(super) told: bool,
     pub(super) failures: u32,
 }
 

@@ -173,7 +173,10 @@ impl Machine {
                 self.release();
                 self.epsv_all = false;
                 self.binary = false;
+                // Nobody is logged in: the deadline of the login counts anew (P109).
                 self.login.user.clear();
+                self.login.done = false;
+                self.opened = now;
             }
             Kind::Quit => self.end(CloseReason::Quit, now),
             _ => {}
@@ -184,7 +187,8 @@ impl Machine {
 
     fn login_reply(&mut self, verb: Verb, code: ReplyCode, now: Instant) {
         if code.is_positive() {
-            if !std::mem::replace(&mut self.login.done, true) {
+            self.login.done = true;
+            if !std::mem::replace(&mut self.login.told, true) {
                 self.act(Action::LoggedIn);
             }
             self.login.failures = 0;
