@@ -3,7 +3,7 @@
 #
 # Needs the stable Rust toolchain and a C++ compiler (Debian: apt-get install g++), for libFuzzer
 # comes as C++ source. Neither nightly nor cargo-fuzz is needed. Without targets, every [[bin]] of
-# fuzz/Cargo.toml is run. What it learns goes to fuzz/target/corpus, what it finds to
+# fuzz/Cargo.toml is run. FUZZ_SEED=N repeats a run's draws. What it learns goes to fuzz/target/corpus, what it finds to
 # fuzz/target/findings; the seeds in fuzz/corpus are only read.
 set -eu
 
@@ -31,7 +31,7 @@ cargo build --release --target "$host" --target-dir target $bins
 for target in "$@"; do
     mkdir -p "target/corpus/$target" target/findings "corpus/$target"
     echo "== $target, $seconds s"
-    "target/$host/release/$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 \
+    "target/$host/release/$target" -seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" -max_len=4096 -timeout=10 \
         -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
         -artifact_prefix="target/findings/$target-" "target/corpus/$target" "corpus/$target"
 done

@@ -112,6 +112,7 @@ step lean cargo clippy --locked --no-default-features -- -D warnings
 step test cargo test --locked
 step docs env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 step config bash -c configurations
-step fuzz fuzz/run.sh "$fuzz_seconds"
+# The same draws every time: what chance finds belongs into a long run of its own.
+step fuzz env FUZZ_SEED=1 fuzz/run.sh "$fuzz_seconds"
 step soak tests/soak.sh short
 finish
