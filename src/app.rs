@@ -47,14 +47,14 @@ pub struct App {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// A control address is taken, not ours, or needs a privilege.
-    #[error("cannot listen on {address} (listener \"{listener}\"): {source}{remedy}")]
+    #[error("cannot listen on {address} (listener \"{listener}\"): {error}{remedy}")]
     Listen {
         /// The listener's name.
         listener: String,
         /// What was to be bound.
         address: SocketAddr,
-        /// What the kernel said.
-        source: io::Error,
+        /// What the kernel said; part of the sentence, so not its `source` as well.
+        error: io::Error,
         /// What to do, or nothing.
         remedy: &'static str,
     },
@@ -322,10 +322,10 @@ fn bind(listener: &ListenerConfig, workers: usize) -> Result<Vec<Vec<TcpListener
                 let listener = &*listener.name;
                 tracing::warn!(listener, "this machine has no IPv6: {address} is left out");
             }
-            Err(source) => {
+            Err(error) => {
                 let (listener, address) = (listener.name.clone(), *address);
-                let remedy = remedy(&source);
-                return Err(BuildError::Listen { listener, address, source, remedy });
+                let remedy = remedy(&error);
+                return Err(BuildError::Listen { listener, address, error, remedy });
             }
         }
     }

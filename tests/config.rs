@@ -66,11 +66,12 @@ fn invalid() {
 
 /// Headings, a word each.
 const HEADINGS: &str = "[[listener]] [[upstream]] [listener.data] [data] [advertise] [limits] \
-    [timeouts] [policy] [log] [runtime] [[data]] [listener]";
+    [timeouts] [policy] [log] [runtime] [[data]] [listener] [listener.tls] [upstream.tls]";
 
 /// Keys.
 const KEYS: &str = "listener name bind address upstream clients data ports upstream_ports expose \
-    avoid rules idle sessions deny level pipe greeting workers";
+    avoid rules idle sessions deny level pipe greeting workers tls mode cert certificates ca verify \
+    fingerprint server_name min";
 
 /// Values, a line each.
 const VALUES: &str = r#""*:21"
@@ -83,6 +84,8 @@ const VALUES: &str = r#""*:21"
 "10100-10199"
 { 1 = 2 }
 { clients = "::/0", address = "local" }
+{ mode = "required", cert = "a" }
+"implicit"
 []
 [[[]]]
 "5m"

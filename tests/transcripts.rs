@@ -207,6 +207,10 @@ impl Player {
             ["tls-up", who] => self.input(Event::TlsUp(side(who))),
             ["tls-failed", who] => self.input(Event::TlsFailed(side(who))),
             ["drain"] => self.input(Event::Drain),
+            ["outer", address] => {
+                self.machine.hide_behind(address.parse().map_err(|_| "no address")?);
+            }
+            ["joined"] => self.input(Event::TransferJoined),
             ["listening", who, addr] => {
                 let addr = addr.parse().map_err(|_| "no address")?;
                 self.input(Event::Listening(side(who), addr));

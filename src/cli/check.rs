@@ -17,6 +17,7 @@ use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::limits;
 use crate::net::socket;
+use crate::telemetry::xferlog::Xferlog;
 use crate::tls::TlsServer;
 use server::Trial;
 
@@ -75,7 +76,21 @@ impl Report {
             self.certificates(listener);
             self.server(listener).await;
         }
+        self.xferlog(config);
         self.descriptors(config);
+    }
+
+    /// No failure: the service may run as another user, its folder be made when it starts.
+    fn xferlog(&mut self, config: &Config) {
+        let Some(path) = &config.log.xferlog else { return };
+        let shown = path.display();
+        match Xferlog::probe(path) {
+            Ok(()) => self.good(format!("log.xferlog: {shown} can be written")),
+            Err(error) => self.warn(format!(
+                "log.xferlog: {shown} cannot be written by this user now: {error}; without it \
+                 the gateway does not start"
+            )),
+        }
     }
 
     fn control_addresses(&mut self, listener: &ListenerConfig) {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -54,13 +54,45 @@ impl Expected {
     }
 }
 
+/// Where a data port listens: a local address, and for IPv6 the link that a link-local one is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Local {
+    ip: IpAddr,
+    link: u32,
+}
+
+impl From<IpAddr> for Local {
+    fn from(ip: IpAddr) -> Self {
+        Self { ip: ip.to_canonical(), link: 0 }
+    }
+}
+
+impl From<SocketAddr> for Local {
+    fn from(address: SocketAddr) -> Self {
+        let link = match address {
+            SocketAddr::V4(_) => 0,
+            SocketAddr::V6(v6) => v6.scope_id(),
+        };
+        Self { ip: address.ip().to_canonical(), link }
+    }
+}
+
+impl Local {
+    fn port(self, port: u16) -> SocketAddr {
+        match self.ip {
+            IpAddr::V4(ip) => (ip, port).into(),
+            IpAddr::V6(ip) => SocketAddrV6::new(ip, port, 0, self.link).into(),
+        }
+    }
+}
+
 /// The ports of one side of a listener, on each local address apart. Shared by all workers; its
 /// lock is never held across a system call or an await.
 #[derive(Debug)]
 pub(crate) struct PortPool {
     options: PortOptions,
     usable: Vec<u16>,
-    by_address: Mutex<HashMap<IpAddr, Ports>>,
+    by_address: Mutex<HashMap<Local, Ports>>,
     next_lease: AtomicU64,
     passed_over: AtomicU64,
 }
@@ -105,7 +137,7 @@ struct Listener {
 #[derive(Debug)]
 struct Place {
     pool: Arc<PortPool>,
-    address: IpAddr,
+    address: Local,
     port: u16,
 }
 
@@ -185,14 +217,14 @@ impl PortPool {
     /// [`LeaseError`]: never a port outside of the range (S21).
     pub(crate) fn lease(
         self: &Arc<Self>,
-        local: IpAddr,
+        local: impl Into<Local>,
         expected: IpAddr,
     ) -> Result<PortLease, LeaseError> {
-        let (address, expected) = (self.listen_address(local), Expected::new(expected));
+        let (address, expected) = (self.listen_address(local.into()), Expected::new(expected));
         let mut taken = Vec::new();
         while taken.len() < BIND_TRIES {
             let Some(place) = self.take(address) else { break };
-            let bound = socket::listen_data(SocketAddr::new(address, place.port));
+            let bound = socket::listen_data(address.port(place.port));
             match bound.and_then(TcpListener::from_std) {
                 Ok(socket) => return Ok(self.open(Listener { socket, place }, expected)),
                 Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
@@ -217,24 +249,23 @@ impl PortPool {
 
     /// Tries every port once and says which cannot be had: for the start, before any lease.
     pub(crate) fn probe(&self, local: IpAddr) -> Vec<(u16, io::Error)> {
-        let address = self.listen_address(local);
-        let attempt = |port| socket::listen_data(SocketAddr::new(address, port));
+        let address = self.listen_address(local.into());
+        let attempt = |port| socket::listen_data(address.port(port));
         self.usable.iter().filter_map(|&port| attempt(port).err().map(|e| (port, e))).collect()
     }
 
     /// Where to listen for a control connection that came in on `local`.
-    fn listen_address(&self, local: IpAddr) -> IpAddr {
-        let local = local.to_canonical();
-        let bind = self.options.bind.filter(|bind| bind.is_ipv4() == local.is_ipv4());
-        bind.unwrap_or(local)
+    fn listen_address(&self, local: Local) -> Local {
+        let bind = self.options.bind.filter(|bind| bind.is_ipv4() == local.ip.is_ipv4());
+        bind.map_or(local, Local::from)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Ports>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Local, Ports>> {
         // Every critical section leaves the map whole at each of its steps.
         self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    fn take(self: &Arc<Self>, address: Local) -> Option<Place> {
         let mut by_address = self.lock();
         let ports = by_address.entry(address).or_insert_with(|| Ports::new(&self.usable));
         let port = ports.take()?;
@@ -251,7 +282,7 @@ impl PortPool {
         lease
     }
 
-    fn share(&self, address: IpAddr, expected: Expected) -> Option<PortLease> {
+    fn share(&self, address: Local, expected: Expected) -> Option<PortLease> {
         let mut by_address = self.lock();
         let (open, listener) = by_address.get_mut(&address)?.shareable(expected)?;
         let (waiting, lease) = self.enlist(&listener, expected);
@@ -282,7 +313,7 @@ impl PortLease {
     #[cfg(test)]
     /// The address and port that listen.
     pub(crate) fn listened(&self) -> SocketAddr {
-        SocketAddr::new(self.listener.place.address, self.listener.place.port)
+        self.listener.place.address.port(self.listener.place.port)
     }
 
     /// The port to tell the peer (P69).

@@ -1,6 +1,7 @@
 //! One data transfer: a task that brings up two legs, relays, and reports once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use std::{future::Future, pin::Pin};
@@ -84,6 +85,7 @@ impl Progress {
 pub(crate) struct Transfer {
     progress: watch::Sender<Progress>,
     report: Option<oneshot::Receiver<TransferReport>>,
+    joined: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -98,14 +100,21 @@ impl Transfer {
     ) -> Self {
         let (progress, watched) = watch::channel(Progress::default());
         let (reporter, report) = oneshot::channel();
+        let joined = Arc::new(AtomicBool::new(false));
+        let ends = Ends { reporter, joined: joined.clone() };
         let task =
-            tokio::spawn(run((downstream, upstream), (options, throttle, tls), watched, reporter));
-        Self { progress, report: Some(report), task }
+            tokio::spawn(run((downstream, upstream), (options, throttle, tls), watched, ends));
+        Self { progress, report: Some(report), joined, task }
     }
 
     /// Tells the task how far the dialogue has come.
     pub(crate) fn advance(&self, stage: Stage) {
         self.progress.send_modify(|progress| progress.advance(stage));
+    }
+
+    /// Whether both legs have come up since this was last asked.
+    pub(crate) fn take_joined(&self) -> bool {
+        self.joined.swap(false, Ordering::Relaxed)
     }
 
     /// The report, once; pending for ever after that.
@@ -127,11 +136,17 @@ impl Drop for Transfer {
     }
 }
 
+/// Where the task tells what the handle is asked.
+struct Ends {
+    reporter: oneshot::Sender<TransferReport>,
+    joined: Arc<AtomicBool>,
+}
+
 async fn run(
     (downstream, upstream): (LegSource, LegSource),
     (options, throttle, tls): (Arc<DataOptions>, Throttle, TransferTls),
     mut progress: watch::Receiver<Progress>,
-    reporter: oneshot::Sender<TransferReport>,
+    Ends { reporter, joined }: Ends,
 ) {
     let mut opening = Opening::new(downstream, upstream, &options, tls);
     let opened = opening.run(&mut progress).await;
@@ -160,6 +175,7 @@ async fn run(
             return;
         }
     };
+    joined.store(true, Ordering::Relaxed);
     let meter = Meter::new();
     let relay = Relay { client, server, meter: &meter, options: &options, throttle: &throttle };
     let tell = |outcome| {

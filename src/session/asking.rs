@@ -22,6 +22,8 @@ pub(super) struct Asking {
     client_target: Option<SocketAddr>,
     /// The leg towards the server, once it is known.
     upstream: Option<Leg>,
+    /// Where we listen for the server, if we do.
+    ours: Option<SocketAddr>,
     /// The server's port, read from its reply but not yet agreed on.
     target: Option<SocketAddr>,
     /// The server's refusal in its own words.
@@ -55,6 +57,7 @@ impl Machine {
             modes,
             client_target: target,
             upstream: None,
+            ours: None,
             target: None,
             refusal: Vec::new(),
             waiting: None,
@@ -118,6 +121,7 @@ impl Machine {
         match side {
             Side::Upstream => {
                 asking.upstream = Some(Leg::Accept);
+                asking.ours = Some(addr);
                 self.send_mode(modes.server, Some(addr), now);
             }
             Side::Downstream => {
@@ -176,18 +180,34 @@ impl Machine {
         }
     }
 
-    /// EPSV was refused: PASV instead, now and in later sessions (P73).
-    pub(super) fn fall_back_to_pasv(&mut self, now: Instant) -> bool {
+    /// EPSV was refused: PASV instead, now and in later sessions (P73). EPRT was: PORT instead, for
+    /// our FEAT has promised EPRT.
+    pub(super) fn fall_back(&mut self, now: Instant) -> bool {
         let Phase::Open(link) = &mut self.phase else { return false };
         let Grant::Asking(asking) = &mut self.grant else { return false };
-        if asking.modes.server != DataCommand::Epsv || link.peer.is_ipv6() {
-            return false;
+        let instead = match asking.modes.server {
+            _ if link.peer.is_ipv6() => return false,
+            DataCommand::Epsv => DataCommand::Pasv,
+            DataCommand::Eprt => DataCommand::Port,
+            DataCommand::Pasv | DataCommand::Port => return false,
+        };
+        asking.modes.server = instead;
+        let ours = asking.ours;
+        if instead == DataCommand::Pasv {
+            link.epsv = false;
+            self.act(Action::EpsvRefused);
         }
-        link.epsv = false;
-        asking.modes.server = DataCommand::Pasv;
-        self.act(Action::EpsvRefused);
-        self.send_mode(DataCommand::Pasv, None, now);
+        self.send_mode(instead, ours, now);
         true
+    }
+
+    /// The server left, or fell silent, over our EPSV: its other sessions ask with PASV (P73).
+    pub(super) fn epsv_unanswered(&mut self) {
+        let asked = self.pending.iter().any(|p| matches!(p.kind, Kind::Mode));
+        let epsv = self.asked_modes().is_some_and(|modes| modes.server == DataCommand::Epsv);
+        if asked && epsv && self.link().is_some_and(|link| link.peer.is_ipv4()) {
+            self.act(Action::EpsvRefused);
+        }
     }
 
     fn granted(&mut self, downstream: Leg, reply: impl Into<Vec<u8>>, now: Instant) {

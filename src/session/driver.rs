@@ -120,6 +120,9 @@ pub(crate) async fn serve(
         turn: Side::Upstream,
         closing: None,
     };
+    if driver.rooms.policy.hide_addresses {
+        driver.machine.hide_behind(driver.outer(local.ip()));
+    }
     driver.run().await;
     driver.finish().await;
 }
@@ -241,7 +244,12 @@ impl Driver {
             Input::Report(report) => {
                 self.machine.handle(Event::TransferDone(report), now);
             }
-            Input::Deadline => self.machine.handle(Event::Deadline, now),
+            Input::Deadline => {
+                // A transfer that runs is not late. What else may be due is due again at once.
+                let joined = self.transfer.as_ref().is_some_and(Transfer::take_joined);
+                let event = if joined { Event::TransferJoined } else { Event::Deadline };
+                self.machine.handle(event, now);
+            }
             Input::Drain => self.machine.handle(Event::Drain, now),
         }
     }

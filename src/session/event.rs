@@ -213,6 +213,9 @@ pub enum Event<'a> {
     Listening(Side, SocketAddr),
     /// No data port could be had.
     ListenRefused(Side, ListenError),
+    /// Both legs of the running transfer are up. Told no later than a deadline would be: until then
+    /// nobody asks.
+    TransferJoined,
     /// The running transfer ended.
     TransferDone(TransferReport),
     /// The time of [`poll_deadline`](super::machine::Machine::poll_deadline) came.

@@ -136,6 +136,7 @@ impl Machine {
         if self.pending.iter().any(|p| matches!(p.kind, Kind::Quit)) {
             return self.end(CloseReason::Quit, now);
         }
+        self.epsv_unanswered();
         self.server_gone = true;
         if !self.is_draining_data() {
             self.say(Side::Downstream, canned::SERVER_GONE);

@@ -34,6 +34,8 @@ pub struct Machine {
     pub(super) client: IpAddr,
     /// Our end of the client's control connection, canonical address.
     pub(super) local: SocketAddr,
+    /// What stands in for the server's address in its texts (P25).
+    pub(super) outer: IpAddr,
     pub(super) phase: Phase,
     pub(super) login: Login,
     pub(super) pending: VecDeque<Pending>,
@@ -112,6 +114,7 @@ impl Machine {
         let mut machine = Self {
             client: canonical(client.ip()),
             local: SocketAddr::new(canonical(local.ip()), local.port()),
+            outer: canonical(local.ip()),
             phase: Phase::Lazy,
             login: Login::default(),
             pending: VecDeque::new(),
@@ -158,6 +161,12 @@ impl Machine {
         }
     }
 
+    /// Names the address to write where the server's stood, if that is to be hidden (P25): the one
+    /// this client is told, not our end of its control connection, which may be an inner one too.
+    pub fn hide_behind(&mut self, outer: IpAddr) {
+        self.outer = canonical(outer);
+    }
+
     /// Takes in one event that happened at `now`.
     pub fn handle(&mut self, event: Event<'_>, now: Instant) {
         match event {
@@ -181,6 +190,7 @@ impl Machine {
             Event::ListenRefused(side, why) => self.listen_refused(side, why, now),
             Event::TlsUp(side) => self.tls_up(side, now),
             Event::TlsFailed(side) => self.tls_failed(side, now),
+            Event::TransferJoined => self.transfer_joined(),
             Event::Drain => self.draining = true,
         }
         self.settle(now);

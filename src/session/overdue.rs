@@ -70,6 +70,7 @@ impl Machine {
             Kind::Abor { in_transfer: true } if !half_said => self.give_up_abor(index, now),
             Kind::Transfer if !pending.answered && !half_said => self.give_up_transfer(now),
             _ => {
+                self.epsv_unanswered();
                 self.say(Side::Downstream, canned::SERVER_SILENT);
                 self.end(CloseReason::ReplyTimeout, now);
             }

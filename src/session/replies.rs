@@ -260,7 +260,7 @@ impl Machine {
         if !code.is_positive() {
             // Not the family, not the login: the command itself is refused (P73).
             let refused = code.class() == 5 && code.get() != 530;
-            if !(refused && self.fall_back_to_pasv(now)) {
+            if !(refused && self.fall_back(now)) {
                 self.mode_refused(code, now);
             }
             return;
@@ -304,7 +304,7 @@ impl Machine {
         let mut line = Vec::with_capacity(reply.raw.len() + 2);
         reply.write_to(&mut line);
         let inner = self.link().filter(|_| self.policy.hide_addresses).map(|link| link.peer.ip());
-        let hidden = inner.and_then(|inner| replace_address(&line, inner, self.local.ip()));
+        let hidden = inner.and_then(|inner| replace_address(&line, inner, self.outer));
         hidden.unwrap_or(line)
     }
 }

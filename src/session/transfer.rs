@@ -92,6 +92,13 @@ impl Machine {
         }
     }
 
+    /// Both legs are up: D4 → D5, though some servers never say so with a 1yz (P17).
+    pub(super) fn transfer_joined(&mut self) {
+        if self.grant.is_moving() {
+            self.bound_transfer_wait(None);
+        }
+    }
+
     /// Cuts the data connection of a transfer that runs: any state → D7.
     pub(super) fn stop_transfer(&mut self) {
         let Grant::Running(running) = &mut self.grant else { return };

@@ -33,6 +33,13 @@ impl Xferlog {
         Ok(Self(LineWriter::start("xferlog", Rotated { path, file })?))
     }
 
+    /// Tries whether the file could be opened, and leaves nothing behind.
+    pub(crate) fn probe(path: &Path) -> io::Result<()> {
+        let is_new = !path.exists();
+        append(path)?;
+        if is_new { std::fs::remove_file(path) } else { Ok(()) }
+    }
+
     /// Writes a line for RETR, STOR, STOU and APPE; `whole` = ended well.
     pub(super) fn transfer(&self, client: IpAddr, record: &TransferRecord, whole: bool) {
         if let Some(line) = line(&Zoned::now(), client, record, whole) {

@@ -29,8 +29,12 @@ fn has(said: &str, line: &str) {
 fn a_machine_on_which_it_would_work() {
     let lab = Lab::new();
     let mock = Mock::start(&lab, polite);
-    let (said, content) = check(&lab, &Config::to(mock.address()));
+    let log = lab.path("xferlog");
+    let section = format!("[log]\nxferlog = \"{}\"\n", log.display());
+    let (said, content) = check(&lab, &Config::to(mock.address()).section(&section));
     assert!(content, "{said}");
+    has(&said, &format!("ok    log.xferlog: {} can be written", log.display()));
+    assert!(!log.exists());
     has(&said, "ok    configuration: 1 listener(s)");
     has(&said, &format!("ok    public: {PUBLIC}:21 can be bound"));
     has(&said, "ok    public: client data ports 60000-60010 on 203.0.113.1: all can be bound");
@@ -51,8 +55,10 @@ fn a_machine_on_which_it_would_not() {
     let config = Config::to(down).upstream("data = \"active\"");
     let config =
         config.advertise("rules = [{ clients = \"10.8.0.0/16\", address = \"no.such.name\" }]");
+    let config = config.section("[log]\nxferlog = \"/nowhere/xferlog\"\n");
     let (said, content) = check(&lab, &config);
     assert!(!content, "{said}");
+    has(&said, "warn  log.xferlog: /nowhere/xferlog cannot be written by this user now: No such");
     has(&said, &format!("FAIL  public: {PUBLIC}:21 cannot be bound: Address already in use"));
     has(
         &said,
@@ -62,6 +68,18 @@ fn a_machine_on_which_it_would_not() {
     has(&said, "FAIL  public: the advertised name no.such.name has not resolved");
     has(&said, "FAIL  public: clients in 10.8.0.0/16 get 425 for PASV");
     has(&said, "FAIL  public: server 10.0.0.2:2100: cannot connect to 10.0.0.2:2100");
+}
+
+/// The reason is told once, with what to do about it.
+#[test]
+fn an_address_that_is_taken() {
+    let lab = Lab::new();
+    let _control = lab.net.gateway.listen((PUBLIC, 21).into()).expect("listen");
+    let mut command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
+    command.args(["run", "--upstream", "10.0.0.2", "--listen", &format!("{PUBLIC}:21")]);
+    let said = run(command, "").expect_err("it cannot start");
+    assert_eq!(said.matches("Address already in use").count(), 1, "{said}");
+    assert!(said.contains("another program listens there (ss -ltnp shows which)"), "{said}");
 }
 
 /// The ports to open, on both sides, and what clients are told of them.

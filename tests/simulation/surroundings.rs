@@ -13,6 +13,9 @@ impl World {
     /// The data plane reports what it may report at this stage.
     pub(super) fn data_ends(&mut self) -> Verdict {
         let Some(stage) = self.data else { return Ok(()) };
+        if stage != Stage::Granted && self.dice.once_in(4) {
+            return self.give(Event::TransferJoined);
+        }
         let side = *self.dice.pick(&[Side::Downstream, Side::Upstream]);
         let fault = *self.dice.pick(&[Fault::Reset, Fault::Stalled, Fault::Local]);
         let missing = *self.dice.pick(&[Fault::Unreachable, Fault::NotOpened, Fault::Local]);

@@ -87,16 +87,16 @@ async fn listens_only_where_it_was_told() {
     let pool = PortPool::new(options);
     assert_eq!(pool.lease(peer(9), peer(1)).unwrap().listened().ip(), elsewhere);
     // An IPv4 socket is of no use to an IPv6 client.
-    let v6 = pool.lease("::1".parse().unwrap(), "::1".parse().unwrap()).unwrap();
+    let v6 = pool.lease("::1".parse::<IpAddr>().unwrap(), "::1".parse().unwrap()).unwrap();
     assert_eq!(v6.listened().ip(), "::1".parse::<IpAddr>().unwrap());
-    let mapped = pool.lease("::ffff:127.0.0.1".parse().unwrap(), peer(2)).unwrap();
+    let mapped = pool.lease("::ffff:127.0.0.1".parse::<IpAddr>().unwrap(), peer(2)).unwrap();
     assert_eq!(mapped.listened().ip(), elsewhere);
 }
 
 #[tokio::test]
 async fn foreign_address_is_our_own_fault() {
     let (pool, _) = pool(1);
-    let refused = pool.lease("192.0.2.1".parse().unwrap(), peer(1));
+    let refused = pool.lease(IpAddr::from([192, 0, 2, 1]), peer(1));
     assert!(matches!(refused, Err(LeaseError::Local(_))));
     assert_eq!(missing(&pool), 0);
 }

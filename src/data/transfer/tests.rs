@@ -62,6 +62,26 @@ async fn large_transfers_arrive_whole_through_each_size_of_pipe() {
 }
 
 #[tokio::test]
+async fn that_both_legs_are_up_is_told_once_to_who_asks() {
+    let Joined { mut client, server, transfer, .. } =
+        joined(patient(), Throttle::default(), Upload).await;
+    let mut server = server;
+    client.write_all(b"x").await.unwrap();
+    // A byte that came through: the legs are joined.
+    server.read_exact(&mut [0]).await.unwrap();
+    assert!(transfer.take_joined());
+    assert!(!transfer.take_joined());
+
+    let (pool, local) = one_port();
+    let lease = pool.lease(local, peer(1)).unwrap();
+    let (_listener, upstream) = listener().await;
+    let options = Arc::new(patient());
+    let (throttle, tls) = (Throttle::default(), TransferTls::default());
+    let waiting = Transfer::start(LegSource::Accept(lease), upstream, options, throttle, tls);
+    assert!(!waiting.take_joined());
+}
+
+#[tokio::test]
 async fn many_transfers_share_a_worker() {
     let all: Vec<_> = (0..48)
         .map(|n| {

@@ -1,6 +1,6 @@
 //! What the machine wants of the data plane: ports, the address to tell, a transfer.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Driver;
 use super::control::Control;
@@ -15,8 +15,8 @@ impl Driver {
         expected: IpAddr,
         advertise: bool,
     ) -> Result<SocketAddr, ListenError> {
-        let local = self.control(side).local().ok_or(ListenError::Local)?.ip();
-        let address = if advertise { self.advertised(local)? } else { local };
+        let local = self.control(side).local().ok_or(ListenError::Local)?;
+        let address = if advertise { self.advertised(local.ip())? } else { local.ip() };
         let pool = self.rooms.ports(side);
         let lease = match pool.lease(local, expected) {
             Ok(lease) => lease,
@@ -52,6 +52,17 @@ impl Driver {
         }
     }
 
+    /// What this client may see in place of the server's address: what it would be told, or
+    /// nothing, never an inner one (P25).
+    pub(super) fn outer(&self, local: IpAddr) -> IpAddr {
+        let choice = self.rooms.advertiser.choose(self.info.client.ip(), local);
+        let nothing = match local.to_canonical() {
+            IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        choice.map_or(nothing, |choice| choice.address)
+    }
+
     /// The address to put into 227, by the rule that is logged with it (P66).
     fn advertised(&mut self, local: IpAddr) -> Result<IpAddr, ListenError> {
         let choice = self.rooms.advertiser.choose(self.info.client.ip(), local);
@@ -70,13 +81,10 @@ impl Driver {
 
     pub(super) fn open(&mut self, plan: TransferPlan) {
         let [downstream, upstream] = &mut self.leases;
-        let local =
-            |control: &Control, port| control.local().map(|addr| SocketAddr::new(addr.ip(), port));
-        // Data leaves from the address of its control connection (P41).
         let [client, server] = &self.controls;
-        let from = local(client, self.rooms.data.source_port);
-        let downstream = source(plan.downstream, downstream.take(), from);
-        let upstream = source(plan.upstream, upstream.take(), local(server, 0));
+        let port = self.rooms.data.source_port;
+        let downstream = source(plan.downstream, downstream.take(), client, port);
+        let upstream = source(plan.upstream, upstream.take(), server, 0);
         if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
             let options = self.rooms.data.clone();
             let throttle = self.throttle.clone();
@@ -86,9 +94,18 @@ impl Driver {
     }
 }
 
-fn source(leg: Leg, lease: Option<PortLease>, from: Option<SocketAddr>) -> Option<LegSource> {
-    match leg {
-        Leg::Accept => lease.map(LegSource::Accept),
-        Leg::Connect(to) => Some(LegSource::Connect { to, from }),
+fn source(leg: Leg, lease: Option<PortLease>, control: &Control, port: u16) -> Option<LegSource> {
+    let mut to = match leg {
+        Leg::Accept => return lease.map(LegSource::Accept),
+        Leg::Connect(to) => to,
+    };
+    // Data leaves from the address of its control connection (P41), and by the same link.
+    let mut from = control.local();
+    if let Some(from) = &mut from {
+        from.set_port(port);
+        if let (SocketAddr::V6(from), SocketAddr::V6(to)) = (from, &mut to) {
+            to.set_scope_id(from.scope_id());
+        }
     }
+    Some(LegSource::Connect { to, from })
 }

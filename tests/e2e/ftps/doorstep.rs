@@ -24,7 +24,10 @@ fn scene(mode: &str, more: &str) -> Scene {
     let lab = Lab::new();
     let pki = Pki::new(&lab);
     let mock = Mock::start(&lab, server);
-    let config = Config::to(mock.address()).listener(&pki.listener(mode, more));
+    // The more is logged, the more may be given away: every gateway's log is searched for secrets.
+    let config = Config::to(mock.address())
+        .listener(&pki.listener(mode, more))
+        .section("[log]\nlevel = \"trace\"\n");
     let gateway = Gateway::start(&lab, &config);
     let tls = TlsClient::new(&pki.ca(), Version::Tls13);
     Scene { gateway, mock, tls, lab }

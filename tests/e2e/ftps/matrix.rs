@@ -68,7 +68,7 @@ fn all_pairs(client: IpAddr, server_v6: bool, version: Version) {
         Server::vsftpd(&lab, EXPLICIT, &vsftpd(&identity)),
         Server::vsftpd(&lab, IMPLICIT, &(vsftpd(&identity) + "implicit_ssl=YES\n")),
     ];
-    let gateway = Gateway::start_with(&lab, &configuration(&pki, server_v6));
+    let mut gateway = Gateway::start_with(&lab, &configuration(&pki, server_v6));
     let tls = TlsClient::new(&pki.ca(), version).to(client);
     for (listen, security, upstream, port) in pairs() {
         let security = match security {
@@ -90,6 +90,16 @@ fn all_pairs(client: IpAddr, server_v6: bool, version: Version) {
             let list = String::from_utf8(control.fetch(mode, "LIST")).expect("a listing");
             assert!(list.contains(&name), "{name}: LIST gave\n{list}");
             control.in_step();
+            let tls = |side: &str, version: &str| {
+                format!("\"{side}_tls\":\"{version}\",\"{side}_resumed\":true")
+            };
+            let (client, server) = (tls("client", version.name()), tls("server", "1.2"));
+            let (under_client, under_server) = (!matches!(security, Security::Off), port != PLAIN);
+            gateway.logs(&format!("{name} is recorded"), |line| {
+                line.contains(&format!("\"path\":\"{name}\""))
+                    && line.contains(&client) == under_client
+                    && line.contains(&server) == under_server
+            });
         }
     }
     gateway.stop();

@@ -3,6 +3,7 @@
 mod certificates;
 mod clients;
 mod doorstep;
+mod filezilla;
 mod legs;
 mod matrix;
 mod servers;

@@ -20,9 +20,25 @@ const ANONYMOUS: u32 = 4002;
 const BLOCK: usize = 1 << 20;
 
 /// Programs that `tests/setup.sh` installs.
-const TOOLS: [&str; 15] = [
-    "ip", "setpriv", "timeout", "curl", "lftp", "ncftpget", "tnftp", "wget", "aria2c", "rclone",
-    "busybox", "dput", "python3", "ftp-ssl", "openssl",
+const TOOLS: [&str; 18] = [
+    "ip",
+    "setpriv",
+    "timeout",
+    "curl",
+    "lftp",
+    "ncftpget",
+    "tnftp",
+    "wget",
+    "aria2c",
+    "rclone",
+    "busybox",
+    "dput",
+    "python3",
+    "ftp-ssl",
+    "openssl",
+    "filezilla",
+    "Xvfb",
+    "xdotool",
 ];
 
 /// Namespaces and files of one test.

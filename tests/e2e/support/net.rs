@@ -10,7 +10,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,6 +18,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use rustix::net::netdevice::name_to_index;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -183,6 +184,25 @@ impl Topology {
         child.stdin.take().expect("piped").write_all(batch.as_bytes()).expect("ip reads its batch");
         assert!(child.wait().expect("ip").success(), "ip -batch");
         addresses.into_iter().map(IpAddr::V4).collect()
+    }
+
+    /// The gateway's control port at an address that is good on the client's link only, as the
+    /// client names it.
+    pub(crate) fn link_local(&self) -> SocketAddrV6 {
+        const ADDRESS: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+        // The one that the kernel gives the client comes when it comes.
+        const CLIENT: &str = "fe80::2/64";
+        let ours = format!("{ADDRESS}/64");
+        for (ns, address, link) in
+            [(&self.gateway, ours.as_str(), "public"), (&self.client, CLIENT, "eth0")]
+        {
+            ip(&["-n", &ns.name, "-6", "addr", "add", address, "dev", link, "nodad"]);
+        }
+        let link = self.client.run(|| {
+            let socket = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
+            io::Result::Ok(name_to_index(&socket, "eth0")?)
+        });
+        SocketAddrV6::new(ADDRESS, 21, 0, link.expect("the client's link"))
     }
 
     /// Lets the client reach the server without the gateway.

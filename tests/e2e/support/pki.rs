@@ -8,6 +8,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     date_time_ymd,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use super::lab::Lab;
 use super::net::{PUBLIC, PUBLIC6, SERVER, SERVER6};
@@ -71,6 +73,12 @@ impl Pki {
     /// What the gateway shows to clients.
     pub(crate) fn gateway(&self) -> Identity {
         self.issue("gateway", &[&PUBLIC.to_string(), &PUBLIC6.to_string(), "ftp.example.test"])
+    }
+
+    /// The certificate that [`listener`](Self::listener) named last, in DER.
+    pub(crate) fn gateway_der(&self) -> Vec<u8> {
+        let file = self.directory.join("gateway.pem");
+        CertificateDer::from_pem_file(file).expect("certificate").to_vec()
     }
 
     /// What a server shows to the gateway.

@@ -12,8 +12,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore, ServerConfig,
-    ServerConnection, StreamOwned, SupportedProtocolVersion,
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection,
+    StreamOwned, SupportedProtocolVersion,
 };
 
 use super::net::PUBLIC;
@@ -219,19 +219,6 @@ impl Wire {
             Self::Server(tls) => tls.conn.peer_certificates(),
         };
         chain?.first().map(|leaf| leaf.clone().into_owned())
-    }
-
-    pub(crate) fn version(&self) -> Option<Version> {
-        let version = match self {
-            Self::Plain(_) => None,
-            Self::Client(tls) => tls.conn.protocol_version(),
-            Self::Server(tls) => tls.conn.protocol_version(),
-        };
-        match version? {
-            ProtocolVersion::TLSv1_2 => Some(Version::Tls12),
-            ProtocolVersion::TLSv1_3 => Some(Version::Tls13),
-            _ => None,
-        }
     }
 }
 
