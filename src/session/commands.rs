@@ -255,12 +255,15 @@ impl Machine {
 
     /// ABOR, and STAT without argument, overtake a running transfer (P33, RFC 959 §4.1.3); STAT
     /// once it has begun, for before that the reply to either might be the same. QUIT waits: the
-    /// transfer is to end first (P35).
+    /// transfer is to end first (P35). What is denied has nothing to hurry for.
     pub(super) fn jumps_queue(&self, line: &[u8], queue_is_empty: bool) -> bool {
         if !self.in_transfer() || self.server_gone {
             return false;
         }
         let Ok(command) = Command::parse(line, false) else { return false };
+        if self.is_denied(&command) {
+            return false;
+        }
         let under_way = |abor: bool| {
             self.pending.iter().any(|p| match p.kind {
                 Kind::Abor { .. } => abor,

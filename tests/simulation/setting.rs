@@ -8,8 +8,8 @@ use ftpgate::session::policy::{
 use super::dice::Dice;
 use super::tls;
 
-/// With an honest server nothing is allowed that would answer out of order.
-pub(crate) fn policy(dice: &mut Dice, honest: bool) -> Policy {
+/// Any policy.
+pub(crate) fn policy(dice: &mut Dice) -> Policy {
     let mut policy = Policy {
         upstream_mode: *dice.pick(&[
             UpstreamMode::Passive,
@@ -43,9 +43,7 @@ pub(crate) fn policy(dice: &mut Dice, honest: bool) -> Policy {
         policy.unknown_verbs = UnknownVerbs::Refuse;
     }
     if dice.once_in(4) {
-        policy.deny = vec!["MKD".into(), "SITE EXEC".into(), "epsv".into()];
-        // Refused at once, even in a transfer: then replies are not in order.
-        policy.deny.extend((!honest).then(|| "STAT".into()));
+        policy.deny = vec!["MKD".into(), "SITE EXEC".into(), "STAT".into(), "epsv".into()];
     }
     if dice.once_in(4) {
         policy.abor = AborStyle::Urgent;

@@ -52,7 +52,7 @@ impl World {
                 .unwrap();
         let local = if v6 { "[2001:db8::1]:21" } else { "203.0.113.1:21" }.parse().unwrap();
         let honest = dice.once_in(2);
-        let policy = Arc::new(policy(&mut dice, honest));
+        let policy = Arc::new(policy(&mut dice));
         let now = Instant::now();
         let mut typed = Vec::new();
         if !dice.once_in(6) {
