@@ -4,9 +4,10 @@
 //! session lives and dies on its worker. Background work (names, files, signals) has the thread
 //! that calls [`App::run`].
 
+mod bind;
 mod certificates;
+mod parts;
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
@@ -18,20 +19,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::advertise::Advertiser;
-use crate::config::{Config, ListenerConfig};
-use crate::data::options::PortOptions;
-use crate::data::ports::PortPool;
-use crate::data::throttle::Throttle;
+use crate::config::Config;
 use crate::limits;
 use crate::listener::Door;
 use crate::net::socket;
-use crate::registry::Registry;
 use crate::registry::seats::Seats;
-use crate::session::driver::rooms::Rooms;
 use crate::telemetry::xferlog::Xferlog;
-use crate::tls::{TlsClient, TlsServer};
-use crate::upstream::Upstream;
+pub(crate) use bind::is_missing_ipv6;
+use parts::Parts;
 
 /// Everything bound and ready; nothing accepted yet.
 #[derive(Debug)]
@@ -100,18 +95,13 @@ impl App {
         let workers = worker_count(config.workers);
         let mut bound = Vec::new();
         for listener in &config.listeners {
-            bound.push(bind(listener, workers)?);
+            bound.push(bind::bind(listener, workers)?);
         }
         let addresses: Vec<SocketAddr> =
             bound.iter().flatten().filter_map(|set| set.first()?.local_addr().ok()).collect();
         let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
-        let mut parts = Parts {
-            own: addresses.clone(),
-            xferlog,
-            seats: Seats::new(limits::most_sessions(descriptors, workers)),
-            servers: HashMap::new(),
-            pools: Vec::new(),
-        };
+        let seats = Seats::new(limits::most_sessions(descriptors, workers));
+        let mut parts = Parts::new(addresses.clone(), xferlog, seats);
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
         for (listener, sets) in config.listeners.iter().zip(bound) {
@@ -213,147 +203,9 @@ impl App {
     }
 }
 
-/// What listeners have in common when they ask for the same.
-struct Parts {
-    own: Vec<SocketAddr>,
-    xferlog: Option<Arc<Xferlog>>,
-    /// Of the whole process.
-    seats: Arc<Seats>,
-    servers: HashMap<String, Server>,
-    pools: Vec<(PortOptions, Arc<PortPool>)>,
-}
-
-/// An upstream and the places it has.
-#[derive(Clone)]
-struct Server {
-    upstream: Arc<Upstream>,
-    seats: Arc<Seats>,
-}
-
-impl Parts {
-    fn door(&mut self, listener: &ListenerConfig) -> Result<Door, BuildError> {
-        let mut policy = listener.policy.clone();
-        policy.own.clone_from(&self.own);
-        let Server { upstream, seats } = self.server(listener);
-        let rooms = Rooms {
-            name: listener.name.as_str().into(),
-            policy: Arc::new(policy),
-            upstream: upstream.clone(),
-            connect: listener.connect,
-            downstream_ports: self.pool(&listener.data.downstream),
-            upstream_ports: self.pool(&listener.data.upstream),
-            advertiser: Advertiser::new(listener.advertise.clone()),
-            throttle: Throttle::listener(&listener.data.rates),
-            data: Arc::new(listener.data.clone()),
-            keepalive: listener.keepalive,
-            client_tls: client_tls(listener)?,
-            server_tls: server_tls(listener)?,
-            xferlog: self.xferlog.clone(),
-        };
-        Ok(Door {
-            rooms: Arc::new(rooms),
-            access: listener.access.clone(),
-            limits: listener.limits.clone(),
-            registry: Registry::new(),
-            process: self.seats.clone(),
-            server: seats,
-        })
-    }
-
-    fn server(&mut self, listener: &ListenerConfig) -> Server {
-        let options = &listener.upstream;
-        let known = self.servers.entry(options.name.clone());
-        let new = || Server {
-            upstream: Upstream::new(options.clone(), self.own.clone()),
-            seats: Seats::new(options.sessions.map_or(usize::MAX, NonZeroUsize::get)),
-        };
-        known.or_insert_with(new).clone()
-    }
-
-    /// Listeners with the same range share its ports, instead of fighting for them.
-    fn pool(&mut self, options: &PortOptions) -> Arc<PortPool> {
-        if let Some((_, pool)) = self.pools.iter().find(|(known, _)| known == options) {
-            return pool.clone();
-        }
-        let pool = PortPool::new(options.clone());
-        self.pools.push((options.clone(), pool.clone()));
-        pool
-    }
-}
-
-fn client_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {
-    let loaded = listener.tls.as_ref().map(TlsServer::load).transpose();
-    let whose = || format!("listener \"{}\"", listener.name);
-    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
-}
-
-fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, BuildError> {
-    let (upstream, host) = (&listener.upstream, &listener.upstream.address.host);
-    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, host)).transpose();
-    let whose = || format!("upstream \"{}\"", upstream.name);
-    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
-}
-
 /// As configured, or one a core.
 pub(crate) fn worker_count(configured: Option<NonZeroUsize>) -> usize {
     configured.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
-}
-
-/// One socket a worker for each address of a listener.
-fn bind(listener: &ListenerConfig, workers: usize) -> Result<Vec<Vec<TcpListener>>, BuildError> {
-    let bind_all = |&address: &SocketAddr| -> io::Result<Vec<TcpListener>> {
-        if address.port() != 0 {
-            // With SO_REUSEPORT a second gateway would quietly take half of our clients.
-            drop(socket::listen_control(address, false)?);
-        }
-        let first = socket::listen_control(address, workers > 1)?;
-        let address = first.local_addr()?;
-        let mut set = vec![first];
-        for _ in 1..workers {
-            set.push(socket::listen_control(address, true)?);
-        }
-        Ok(set)
-    };
-    let mut sets = Vec::new();
-    for address in &listener.bind {
-        match bind_all(address) {
-            Ok(set) => sets.push(set),
-            Err(error) if is_missing_ipv6(address, &error) && listener.bind.len() > 1 => {
-                let listener = &*listener.name;
-                tracing::warn!(listener, "this machine has no IPv6: {address} is left out");
-            }
-            Err(error) => {
-                let (listener, address) = (listener.name.clone(), *address);
-                let remedy = remedy(&error);
-                return Err(BuildError::Listen { listener, address, error, remedy });
-            }
-        }
-    }
-    Ok(sets)
-}
-
-/// `[::]` beside another address means "and IPv6, if there is any".
-pub(crate) fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
-    let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
-    address.is_ipv6()
-        && address.ip().is_unspecified()
-        && (error.raw_os_error() == Some(unsupported)
-            || error.kind() == io::ErrorKind::AddrNotAvailable)
-}
-
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "; another program listens there (ss -ltnp shows which): stop it or change `bind`"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need CAP_NET_BIND_SERVICE: grant it, or bind 2121 and forward 21"
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "; the address is not one of this machine's (ip addr shows them)"
-        }
-        _ => "",
-    }
 }
 
 fn control_ports(addresses: &[SocketAddr]) -> String {

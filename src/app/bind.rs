@@ -1,0 +1,68 @@
+//! Control sockets, bound for every worker.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use super::BuildError;
+use crate::config::ListenerConfig;
+use crate::net::socket;
+
+/// One socket a worker for each address of a listener.
+pub(super) fn bind(
+    listener: &ListenerConfig,
+    workers: usize,
+) -> Result<Vec<Vec<TcpListener>>, BuildError> {
+    let bind_all = |&address: &SocketAddr| -> io::Result<Vec<TcpListener>> {
+        if address.port() != 0 {
+            // With SO_REUSEPORT a second gateway would quietly take half of our clients.
+            drop(socket::listen_control(address, false)?);
+        }
+        let first = socket::listen_control(address, workers > 1)?;
+        let address = first.local_addr()?;
+        let mut set = vec![first];
+        for _ in 1..workers {
+            set.push(socket::listen_control(address, true)?);
+        }
+        Ok(set)
+    };
+    let mut sets = Vec::new();
+    for address in &listener.bind {
+        match bind_all(address) {
+            Ok(set) => sets.push(set),
+            Err(error) if is_missing_ipv6(address, &error) && listener.bind.len() > 1 => {
+                let listener = &*listener.name;
+                tracing::warn!(listener, "this machine has no IPv6: {address} is left out");
+            }
+            Err(error) => {
+                let (listener, address) = (listener.name.clone(), *address);
+                let remedy = remedy(&error);
+                return Err(BuildError::Listen { listener, address, error, remedy });
+            }
+        }
+    }
+    Ok(sets)
+}
+
+/// `[::]` beside another address means "and IPv6, if there is any".
+pub(crate) fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
+    let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    address.is_ipv6()
+        && address.ip().is_unspecified()
+        && (error.raw_os_error() == Some(unsupported)
+            || error.kind() == io::ErrorKind::AddrNotAvailable)
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there (ss -ltnp shows which): stop it or change `bind`"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need CAP_NET_BIND_SERVICE: grant it, or bind 2121 and forward 21"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; the address is not one of this machine's (ip addr shows them)"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,111 @@
+//! Doors out of a configuration: what their sessions share, and what doors share among themselves.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use super::BuildError;
+use crate::advertise::Advertiser;
+use crate::config::ListenerConfig;
+use crate::data::options::PortOptions;
+use crate::data::ports::PortPool;
+use crate::data::throttle::Throttle;
+use crate::listener::Door;
+use crate::registry::Registry;
+use crate::registry::seats::Seats;
+use crate::session::driver::rooms::Rooms;
+use crate::telemetry::xferlog::Xferlog;
+use crate::tls::{TlsClient, TlsServer};
+use crate::upstream::Upstream;
+
+/// What listeners have in common when they ask for the same.
+pub(super) struct Parts {
+    own: Vec<SocketAddr>,
+    xferlog: Option<Arc<Xferlog>>,
+    /// Of the whole process.
+    seats: Arc<Seats>,
+    servers: HashMap<String, Server>,
+    pools: Vec<(PortOptions, Arc<PortPool>)>,
+}
+
+/// An upstream and the places it has.
+#[derive(Clone)]
+struct Server {
+    upstream: Arc<Upstream>,
+    seats: Arc<Seats>,
+}
+
+impl Parts {
+    /// None made yet. `own`: our control listeners, never dialled (P83).
+    pub(super) fn new(
+        own: Vec<SocketAddr>,
+        xferlog: Option<Arc<Xferlog>>,
+        seats: Arc<Seats>,
+    ) -> Self {
+        Self { own, xferlog, seats, servers: HashMap::new(), pools: Vec::new() }
+    }
+
+    /// A listener's door, with all that is behind it.
+    pub(super) fn door(&mut self, listener: &ListenerConfig) -> Result<Door, BuildError> {
+        let mut policy = listener.policy.clone();
+        policy.own.clone_from(&self.own);
+        let Server { upstream, seats } = self.server(listener);
+        let rooms = Rooms {
+            name: listener.name.as_str().into(),
+            policy: Arc::new(policy),
+            upstream: upstream.clone(),
+            connect: listener.connect,
+            downstream_ports: self.pool(&listener.data.downstream),
+            upstream_ports: self.pool(&listener.data.upstream),
+            advertiser: Advertiser::new(listener.advertise.clone()),
+            throttle: Throttle::listener(&listener.data.rates),
+            data: Arc::new(listener.data.clone()),
+            keepalive: listener.keepalive,
+            client_tls: client_tls(listener)?,
+            server_tls: server_tls(listener)?,
+            xferlog: self.xferlog.clone(),
+        };
+        Ok(Door {
+            rooms: Arc::new(rooms),
+            access: listener.access.clone(),
+            limits: listener.limits.clone(),
+            registry: Registry::new(),
+            process: self.seats.clone(),
+            server: seats,
+        })
+    }
+
+    fn server(&mut self, listener: &ListenerConfig) -> Server {
+        let options = &listener.upstream;
+        let known = self.servers.entry(options.name.clone());
+        let new = || Server {
+            upstream: Upstream::new(options.clone(), self.own.clone()),
+            seats: Seats::new(options.sessions.map_or(usize::MAX, NonZeroUsize::get)),
+        };
+        known.or_insert_with(new).clone()
+    }
+
+    /// Listeners with the same range share its ports, instead of fighting for them.
+    fn pool(&mut self, options: &PortOptions) -> Arc<PortPool> {
+        if let Some((_, pool)) = self.pools.iter().find(|(known, _)| known == options) {
+            return pool.clone();
+        }
+        let pool = PortPool::new(options.clone());
+        self.pools.push((options.clone(), pool.clone()));
+        pool
+    }
+}
+
+fn client_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {
+    let loaded = listener.tls.as_ref().map(TlsServer::load).transpose();
+    let whose = || format!("listener \"{}\"", listener.name);
+    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
+}
+
+fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, BuildError> {
+    let (upstream, host) = (&listener.upstream, &listener.upstream.address.host);
+    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, host)).transpose();
+    let whose = || format!("upstream \"{}\"", upstream.name);
+    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
+}
