@@ -16,6 +16,7 @@ use crate::net::socket;
 use crate::registry::seats::Seats;
 use crate::registry::{Refusal, Registry, SessionPermit};
 use crate::session::driver;
+use crate::session::driver::arrival::Arrival;
 use crate::session::driver::rooms::Rooms;
 
 /// First and longest pause after accept(2) failed: a lack of descriptors must not spin (S24).
@@ -80,10 +81,11 @@ impl Door {
         sessions: &TaskTracker,
         drain: &CancellationToken,
     ) {
-        match self.admit(peer) {
+        let Ok(arrival) = Arrival::direct(&stream, peer) else { return };
+        match self.admit(arrival.client) {
             Ok(permit) => {
                 let session =
-                    driver::serve(stream, peer, self.rooms.clone(), permit, drain.clone());
+                    driver::serve(stream, arrival, self.rooms.clone(), permit, drain.clone());
                 sessions.spawn(session);
             }
             Err((why, reply)) => {

@@ -3,6 +3,7 @@
 //! Three steps and no decisions: [`Driver::poll_input`] waits, `Machine::handle` decides,
 //! [`Driver::perform`] acts. The session is one task; everything it owns goes with it.
 
+pub(crate) mod arrival;
 mod control;
 mod grant;
 mod output;
@@ -12,7 +13,6 @@ mod secure;
 mod tests;
 
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -32,6 +32,7 @@ use crate::registry::SessionPermit;
 use crate::telemetry::audit::SessionInfo;
 use crate::tls::{HandshakeError, TlsInfo};
 use crate::upstream::UpstreamError;
+use arrival::Arrival;
 use control::Control;
 use rooms::Rooms;
 use secure::SessionTls;
@@ -67,6 +68,8 @@ struct Driver {
     machine: Machine,
     rooms: Arc<Rooms>,
     permit: SessionPermit,
+    /// How the client came.
+    arrival: Arrival,
     info: SessionInfo,
     /// The client's and the server's.
     controls: [Control; 2],
@@ -90,25 +93,26 @@ struct Driver {
 ///
 /// `drain` is cancelled when the process stops.
 pub(crate) async fn serve(
-    client: TcpStream,
-    peer: SocketAddr,
+    stream: TcpStream,
+    arrival: Arrival,
     rooms: Arc<Rooms>,
     permit: SessionPermit,
     drain: CancellationToken,
 ) {
-    let Ok(local) = client.local_addr() else { return };
-    if let Err(error) = socket::tune_control(&client, rooms.keepalive) {
-        tracing::debug!(%error, client = %peer, "client left at once");
+    let Arrival { client, local, .. } = arrival;
+    if let Err(error) = socket::tune_control(&stream, rooms.keepalive) {
+        tracing::debug!(%error, %client, "client left at once");
         return;
     }
     let now = now();
     let mut driver = Driver {
-        machine: Machine::new(rooms.policy.clone(), peer, local, now),
-        info: SessionInfo::new(permit.id(), rooms.name.clone(), peer, rooms.xferlog.clone()),
+        machine: Machine::new(rooms.policy.clone(), client, local, now),
+        info: SessionInfo::new(permit.id(), rooms.name.clone(), client, rooms.xferlog.clone()),
+        arrival,
         throttle: rooms.throttle.session(&rooms.data.rates),
         rooms,
         permit,
-        controls: [Control::new(client), Control::default()],
+        controls: [Control::new(stream), Control::default()],
         tls: SessionTls::default(),
         connecting: None,
         leases: [None, None],
@@ -295,8 +299,8 @@ impl Driver {
             Action::StartTls(side) => return self.start_tls(side),
             Action::Connect => {
                 let upstream = self.rooms.upstream.clone();
-                let within = self.rooms.connect;
-                self.connecting = Some(Box::pin(async move { upstream.connect(within).await }));
+                let (to, within) = (self.arrival.server, self.rooms.connect);
+                self.connecting = Some(Box::pin(async move { upstream.connect(to, within).await }));
             }
             Action::Listen { side, expected, advertise } => {
                 return Some(match self.listen(side, expected, advertise) {

@@ -46,10 +46,18 @@ impl Upstream {
         &self.options
     }
 
-    /// Opens a control connection within `timeout`: resolves, then tries each address in order.
-    pub(crate) async fn connect(&self, timeout: Duration) -> Result<TcpStream, UpstreamError> {
+    /// Opens a control connection within `timeout`, to the address given or the configured one:
+    /// resolves, then tries each address in order.
+    pub(crate) async fn connect(
+        &self,
+        to: Option<SocketAddr>,
+        timeout: Duration,
+    ) -> Result<TcpStream, UpstreamError> {
         let deadline = Instant::now() + timeout.min(LONGEST_DIAL);
-        let addresses = self.resolver.addresses(deadline).await?;
+        let addresses = match to {
+            Some(to) => Arc::from([to]),
+            None => self.resolver.addresses(deadline).await?,
+        };
         let mut failure = None;
         for (tried, &address) in addresses.iter().enumerate() {
             if self.is_own(address) {

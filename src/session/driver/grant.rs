@@ -16,7 +16,10 @@ impl Driver {
         advertise: bool,
     ) -> Result<SocketAddr, ListenError> {
         let local = self.control(side).local().ok_or(ListenError::Local)?;
-        let address = if advertise { self.advertised(local.ip())? } else { local.ip() };
+        let address = match side {
+            Side::Downstream if advertise => self.advertised()?,
+            _ => local.ip(),
+        };
         let pool = self.rooms.ports(side);
         let lease = match pool.lease(local, expected) {
             Ok(lease) => lease,
@@ -64,8 +67,9 @@ impl Driver {
     }
 
     /// The address to put into 227, by the rule that is logged with it (P66).
-    fn advertised(&mut self, local: IpAddr) -> Result<IpAddr, ListenError> {
-        let choice = self.rooms.advertiser.choose(self.info.client.ip(), local);
+    fn advertised(&mut self) -> Result<IpAddr, ListenError> {
+        let (client, local) = (self.info.client.ip(), self.arrival.local.ip());
+        let choice = self.rooms.advertiser.choose(client, local);
         let choice = choice.ok_or(ListenError::NoAddress)?;
         tracing::debug!(
             session = %self.permit.id(),

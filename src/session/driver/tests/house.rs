@@ -18,6 +18,7 @@ use crate::data::throttle::Throttle;
 use crate::limits::LimitOptions;
 use crate::net::socket;
 use crate::registry::Registry;
+use crate::session::driver::arrival::Arrival;
 use crate::session::driver::rooms::Rooms;
 use crate::session::driver::serve;
 use crate::session::policy::Policy;
@@ -97,7 +98,8 @@ impl House {
         let client = connect(self.door.local_addr().unwrap()).await;
         let (stream, peer) = self.door.accept().await.unwrap();
         let permit = self.registry.admit(peer.ip(), &LimitOptions::default()).unwrap();
-        let session = serve(stream, peer, self.rooms.clone(), permit, self.drain.clone());
+        let arrival = Arrival::direct(&stream, peer).unwrap();
+        let session = serve(stream, arrival, self.rooms.clone(), permit, self.drain.clone());
         (End::new(client), tokio::spawn(session))
     }
 

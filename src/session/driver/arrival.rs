@@ -1,0 +1,33 @@
+//! How a client came to us: the addresses that its session starts from.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::TcpStream;
+
+/// What is known of a control connection before its session starts. Four kinds of address meet
+/// here, and three of them may be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// The client: what access lists, limits and logs go by. The far end of the connection, unless
+    /// a balancer in front of us told of another (P161).
+    pub(crate) client: SocketAddr,
+    /// The far end of the TCP connection.
+    pub(crate) peer: SocketAddr,
+    /// The address that the client reached: our end of the connection, or where the client meant to
+    /// go, as a balancer or the kernel's redirection tells (P171).
+    pub(crate) local: SocketAddr,
+    /// The server that the client aims at, where the client chooses it; else the configured one.
+    pub(crate) server: Option<SocketAddr>,
+}
+
+impl Arrival {
+    /// Of a client that came straight to us.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub(crate) fn direct(stream: &TcpStream, peer: SocketAddr) -> io::Result<Self> {
+        let local = stream.local_addr()?;
+        Ok(Self { client: peer, peer, local, server: None })
+    }
+}
