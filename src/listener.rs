@@ -1,5 +1,7 @@
 //! The doors: accept, look who it is, start a session.
 
+pub(crate) mod preamble;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::registry::{Refusal, Registry, SessionPermit};
 use crate::session::driver;
 use crate::session::driver::arrival::Arrival;
 use crate::session::driver::rooms::Rooms;
+use preamble::Preamble;
 
 /// First and longest pause after accept(2) failed: a lack of descriptors must not spin (S24).
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -31,6 +34,8 @@ pub(crate) struct Door {
     pub(crate) access: AccessList,
     /// How many.
     pub(crate) limits: LimitOptions,
+    /// The PROXY header that has to come first, where balancers bring the clients.
+    pub(crate) preamble: Option<Arc<Preamble>>,
     /// Its live sessions.
     pub(crate) registry: Arc<Registry>,
     /// The places of the process, which all listeners share.
@@ -75,13 +80,37 @@ impl Door {
     }
 
     fn welcome(
-        &self,
+        self: &Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
         sessions: &TaskTracker,
         drain: &CancellationToken,
     ) {
         let Ok(arrival) = Arrival::direct(&stream, peer) else { return };
+        let Some(preamble) = &self.preamble else {
+            return self.begin(stream, arrival, sessions, drain);
+        };
+        let Some(place) = preamble.enter(peer, &self.process) else { return };
+        let (door, tracker, drain) = (self.clone(), sessions.clone(), drain.clone());
+        sessions.spawn(async move {
+            let arrival = tokio::select! {
+                arrival = place.read(&stream, arrival) => arrival,
+                () = drain.cancelled() => None,
+            };
+            if let Some(arrival) = arrival {
+                door.begin(stream, arrival, &tracker, &drain);
+            }
+        });
+    }
+
+    /// The client is known: its session begins, or it is turned away.
+    fn begin(
+        &self,
+        stream: TcpStream,
+        arrival: Arrival,
+        sessions: &TaskTracker,
+        drain: &CancellationToken,
+    ) {
         match self.admit(arrival.client) {
             Ok(permit) => {
                 let session =
@@ -89,14 +118,14 @@ impl Door {
                 sessions.spawn(session);
             }
             Err((why, reply)) => {
-                tracing::info!(listener = &*self.rooms.name, client = %peer, why, "refused");
+                tracing::info!(listener = &*self.rooms.name, client = %arrival.client, why, "refused");
                 turn_away(&stream, reply);
             }
         }
     }
 
-    fn admit(&self, peer: SocketAddr) -> Result<SessionPermit, (&'static str, &'static [u8])> {
-        let client = canonical(peer.ip());
+    fn admit(&self, client: SocketAddr) -> Result<SessionPermit, (&'static str, &'static [u8])> {
+        let client = canonical(client.ip());
         if !self.access.admits(client) {
             return Err(("access", canned::NOT_WELCOME));
         }

@@ -1,5 +1,6 @@
 //! What the advertised address is made from.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +44,10 @@ pub(crate) struct AdvertiseOptions {
     pub(crate) file: Option<PathBuf>,
     /// How often names are resolved and the file is looked at.
     pub(crate) refresh: Duration,
+    /// Clients come through balancers that say which of their addresses the client reached.
+    pub(crate) proxied: bool,
+    /// What is told for such an address, where it is not the one that clients know.
+    pub(crate) proxy_map: BTreeMap<IpAddr, IpAddr>,
 }
 
 impl Default for AdvertiseOptions {
@@ -54,6 +59,8 @@ impl Default for AdvertiseOptions {
             address6: None,
             file: None,
             refresh: Duration::from_secs(60),
+            proxied: false,
+            proxy_map: BTreeMap::new(),
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Choice {
 pub(crate) enum RuleName {
     /// An explicit rule for the client's network.
     Network(IpNet),
+    /// The map of addresses that the client reached at a balancer.
+    Proxy,
     /// A private client on a private local address.
     Lan,
     /// The configured address, literal or name.
@@ -40,6 +42,7 @@ impl RuleName {
     pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Network(_) => "network",
+            Self::Proxy => "proxy",
             Self::Lan => "lan",
             Self::Address => "address",
             Self::File => "file",
@@ -98,8 +101,9 @@ pub(crate) struct Known {
 }
 
 /// The address to tell `client`, which reached us on `local`; `None` when none is valid, to be
-/// answered with 425 (P66). First match of: a rule for the client's network, LAN, configured
-/// address, file, public local address, and at last the local address as it is.
+/// answered with 425 (P66). First match of: a rule for the client's network, the map of a balancer's
+/// addresses, LAN, configured address, file, public local address, and at last the local address as
+/// it is.
 ///
 /// A configured address stands before a public local one: who wrote it down wants it told.
 /// A source that is configured but has no answer never falls through to an inner address.
@@ -113,6 +117,11 @@ pub(crate) fn choose(
     let found = |rule| move |address| Choice { address, rule };
     if let Some(rule) = options.rules.iter().find(|r| covers(&r.clients, client)) {
         return value(&rule.address, known, local).map(found(RuleName::Network(rule.clients)));
+    }
+    if options.proxied
+        && let Some(&address) = options.proxy_map.get(&local)
+    {
+        return Some(Choice { address, rule: RuleName::Proxy });
     }
     if options.lan != Some(false) && is_private(client) && is_private(local) {
         return Some(Choice { address: local, rule: RuleName::Lan });

@@ -12,6 +12,7 @@ use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
 use crate::listener::Door;
+use crate::listener::preamble::Preamble;
 use crate::registry::Registry;
 use crate::registry::seats::Seats;
 use crate::session::driver::rooms::Rooms;
@@ -66,8 +67,11 @@ impl Parts {
             server_tls: server_tls(listener)?,
             xferlog: self.xferlog.clone(),
         };
+        let preamble = listener.proxy.clone();
+        let preamble = preamble.map(|options| Preamble::new(rooms.name.clone(), options));
         Ok(Door {
             rooms: Arc::new(rooms),
+            preamble,
             access: listener.access.clone(),
             limits: listener.limits.clone(),
             registry: Registry::new(),

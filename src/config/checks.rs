@@ -145,7 +145,11 @@ fn ephemeral(range: PortRange, kernel: &Kernel) -> Problem {
 /// ports held by the other.
 fn pools(door: &Door, other: &Door) -> Option<Problem> {
     let (a, b) = (&door.config.data.downstream, &other.config.data.downstream);
-    let same = a.range == b.range && a.avoid == b.avoid && a.expose == b.expose && a.bind == b.bind;
+    let same = a.range == b.range
+        && a.avoid == b.avoid
+        && a.expose == b.expose
+        && a.bind == b.bind
+        && a.peers == b.peers;
     if same || !intersect(a.range, b.range) || !share_address(door, other) {
         return None;
     }

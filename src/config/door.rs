@@ -8,6 +8,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::item::Item;
 use super::problem::{Place, Problem};
+use super::proxy::Balanced;
 use super::read::Reader;
 use super::resolve::Flags;
 use super::section::Section;
@@ -77,6 +78,7 @@ impl Doors<'_> {
         let binds = binds(&mut s);
         let server = self.server(&mut s);
         let access = access(&mut s);
+        let balanced = Balanced::read(&mut s);
         let greeting = s.take("greeting", greeting);
         let mut settings = self.base.clone();
         settings.read(&mut s, flags, |_| ());
@@ -99,6 +101,7 @@ impl Doors<'_> {
         settings.policy.greeting = greeting;
         server.instruct(&mut settings);
         let tls = tls.instruct(&mut settings);
+        let proxy = balanced.instruct(&mut settings);
         let config = ListenerConfig {
             name,
             bind,
@@ -111,6 +114,7 @@ impl Doors<'_> {
             limits: settings.limits,
             keepalive: settings.keepalive,
             tls,
+            proxy,
         };
         Some(Door { config, place, binds, places: settings.places })
     }

@@ -9,11 +9,13 @@ use std::time::Duration;
 use super::host;
 use super::item::Item;
 use super::problem::{Place, Problem};
+use super::proxy;
 use super::read::Reader;
 use super::resolve::Flags;
 use super::section::Section;
 use super::settings::{DAY, Settings};
 use super::value;
+use crate::net::proxy_header::Version;
 use crate::session::policy::{AborStyle, DataCommand, Policy, UpstreamMode};
 use crate::upstream::options::{HostPort, UpstreamOptions};
 
@@ -32,6 +34,8 @@ pub(super) struct Server {
     retry_epsv: Duration,
     tls: tls::Protection,
     sessions: usize,
+    /// On its control connections, on its passive data connections.
+    proxy: [Option<Version>; 2],
 }
 
 impl Server {
@@ -53,6 +57,7 @@ impl Server {
             tls: self.tls.options(),
             sessions: NonZeroUsize::new(self.sessions),
             retry_epsv: self.retry_epsv,
+            proxy: self.proxy,
         }
     }
 
@@ -124,10 +129,13 @@ fn server(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     s.set("cr_nul", &mut cr_nul, Item::boolean);
     s.set("retry_epsv", &mut retry_epsv, value::duration(Duration::ZERO..=DAY));
     s.set("sessions", &mut sessions, value::integer(0..=1_000_000));
+    let proxy = ["proxy_protocol", "proxy_protocol_data"]
+        .map(|key| s.take(key, value::choice(proxy::VERSIONS)).flatten());
     let tls = tls::Protection::read(s.section("tls"), address.as_ref());
     s.finish();
     let (mode, ports) = (upstream_mode, upstream_ports);
-    Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv, sessions, tls })
+    let address = address?;
+    Some(Server { name, address, mode, ports, abor, cr_nul, retry_epsv, sessions, tls, proxy })
 }
 
 const MODES: &[(&str, UpstreamMode)] = &[

@@ -7,6 +7,7 @@ use super::expose;
 use super::host::{Family, advertised};
 use super::item::Item;
 use super::problem::{Place, Problem};
+use super::proxy;
 use super::resolve::Flags;
 use super::section::Section;
 use super::value;
@@ -21,6 +22,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
+/// A lost packet is sent again after one second, and once more after three (P161).
+const PROXY_HEADER: Duration = Duration::from_secs(3);
 /// Linux takes no more than 32767 s for `TCP_KEEPIDLE`.
 const KEEPALIVE: Duration = Duration::from_secs(9 * 3600);
 
@@ -34,6 +37,8 @@ pub(super) struct Settings {
     /// `T_dial` of the upstream's control connection.
     pub(super) connect: Duration,
     pub(super) keepalive: Duration,
+    /// How long a balancer's PROXY header may take.
+    pub(super) proxy_header: Duration,
     pub(super) places: Places,
     /// Judged against the range when that is final.
     pub(super) expose: expose::Form,
@@ -57,6 +62,7 @@ impl Default for Settings {
             policy: Policy::default(),
             connect: Duration::from_secs(10),
             keepalive: Duration::from_secs(60),
+            proxy_header: Duration::from_secs(5),
             places: Places::default(),
             expose: expose::Form::Same,
         }
@@ -129,6 +135,7 @@ impl Settings {
             value::choice(&[("auto", None), ("on", Some(true)), ("off", Some(false))]),
         );
         s.set("refresh", &mut into.refresh, value::duration(SECOND..=DAY));
+        s.set("proxy_map", &mut into.proxy_map, proxy::map);
         if let Some(rules) = s.tables("rules", rule) {
             into.rules = rules;
         }
@@ -177,6 +184,7 @@ impl Settings {
         s.set("data_stall", &mut data.stall, value::duration(SECOND..=DAY));
         s.set("drain", &mut data.drain, value::duration(MOMENT..=DAY));
         s.set("close", &mut data.close, value::duration(ZERO..=HOUR));
+        s.set("proxy_header", &mut self.proxy_header, value::duration(PROXY_HEADER..=MINUTE));
         s.set("keepalive", &mut self.keepalive, value::duration(SECOND..=KEEPALIVE));
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::advertise::options::AdvertiseOptions;
 use crate::data::options::DataOptions;
 use crate::limits::{AccessList, LimitOptions};
+use crate::net::balancers::HeaderOptions;
 use crate::session::policy::Policy;
 use crate::telemetry::options::LogOptions;
 use crate::tls::ServerTlsOptions;
@@ -51,6 +52,8 @@ pub(crate) struct ListenerConfig {
     pub(crate) keepalive: Duration,
     /// The certificates shown to clients; none, no TLS towards them.
     pub(crate) tls: Option<ServerTlsOptions>,
+    /// The PROXY header that control connections have to begin with, if any.
+    pub(crate) proxy: Option<HeaderOptions>,
 }
 
 /// What the command line says; it wins over the environment, which wins over the file.

@@ -4,14 +4,15 @@ use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
 use super::guard::{Guard, Handshake};
 use super::ports::PortLease;
-use crate::net::socket;
 use crate::net::stream::Stream;
+use crate::net::{preface, socket};
 use crate::session::event::{Fault, LegTls};
 
 /// How a leg is to come up.
@@ -26,6 +27,8 @@ pub(crate) enum LegSource {
         /// The local address and port to leave from (P41, P40), port 0 for any; `None`: the
         /// kernel's choice.
         from: Option<SocketAddr>,
+        /// The PROXY header that it has to begin with, if any (P167).
+        header: Option<Arc<[u8]>>,
     },
 }
 
@@ -47,6 +50,8 @@ pub(super) struct Leg {
     strangers: u32,
     /// To be protected as soon as it is connected.
     guard: Option<Guard>,
+    /// Written first when it is dialled.
+    header: Option<Arc<[u8]>>,
 }
 
 enum State {
@@ -67,17 +72,24 @@ type Connect = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 impl Leg {
     /// A leg that accepts from now on, or waits for [`dial`](Self::dial).
     pub(super) fn new(source: LegSource) -> Self {
-        let state = match source {
-            LegSource::Accept(lease) => State::Accepting(lease),
-            LegSource::Connect { to, from } => State::Waiting { to, from },
+        let (state, header) = match source {
+            LegSource::Accept(lease) => (State::Accepting(lease), None),
+            LegSource::Connect { to, from, header } => (State::Waiting { to, from }, header),
         };
-        Self { state, strangers: 0, guard: None }
+        Self { state, strangers: 0, guard: None, header }
     }
 
     /// Starts our connect, if that is what the leg waits for.
     pub(super) fn dial(&mut self, timeout: Duration) {
         if let State::Waiting { to, from } = self.state {
-            let connect = Box::pin(socket::connect_data(to, from, timeout));
+            let header = self.header.clone();
+            let connect = Box::pin(async move {
+                let stream = socket::connect_data(to, from, timeout).await?;
+                if let Some(header) = header {
+                    preface::send(&stream, &header).await?;
+                }
+                Ok(stream)
+            });
             self.state = State::Dialing { to, from, connect };
         }
     }

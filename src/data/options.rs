@@ -6,6 +6,8 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::net::balancers::{Balancers, HeaderOptions};
+
 /// An inclusive range of ports, `60000-60010`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PortRange {
@@ -57,6 +59,19 @@ pub(crate) struct PortOptions {
     pub(crate) expose: Expose,
     /// Where to listen; `None` is the local address of the control connection (S34).
     pub(crate) bind: Option<IpAddr>,
+    /// How they come.
+    pub(crate) peers: Peers,
+}
+
+/// How the peers of a range of ports come to us (P164, P165).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Peers {
+    /// From addresses of their own.
+    Direct,
+    /// Through balancers that do not say for whom, or from addresses of their own.
+    Hidden(Balancers),
+    /// Through balancers that say in a PROXY header for whom, all of them.
+    Announced(HeaderOptions),
 }
 
 /// The port to tell for the port we listen on, when a NAT in front shifts them (P69).
@@ -204,7 +219,7 @@ impl std::fmt::Display for PortOptions {
 impl PortOptions {
     /// Exactly this range: nothing left out, told as it is, on the control connection's address.
     pub(crate) const fn new(range: PortRange) -> Self {
-        Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None }
+        Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None, peers: Peers::Direct }
     }
 
     /// The ports that peers are told, where these lie in one range of their own.

@@ -5,18 +5,24 @@
 //! unused, a port is shared among peers of *different* addresses, told apart by where the
 //! connection comes from (S22); two leases for one address never share a port (S5).
 
+mod announced;
+mod expected;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use super::options::PortOptions;
+use super::options::{Peers, PortOptions};
 use crate::net::socket;
+use crate::registry::seats::Seats;
+use crate::telemetry::seldom::Seldom;
+use expected::Expected;
 
 /// Ports held by somebody else that one lease passes over before it asks to share. Each costs
 /// some 5 us; a range that is not ours at all must not hold a worker up for long.
@@ -36,22 +42,6 @@ pub(crate) enum LeaseError {
     /// The kernel refused: descriptors, permission, an address that is not ours.
     #[error("cannot listen on a data port: {0}")]
     Local(#[from] io::Error),
-}
-
-/// The one peer that may connect to a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Expected(IpAddr);
-
-impl Expected {
-    /// `::ffff:a.b.c.d` is `a.b.c.d` (S35).
-    pub(crate) fn new(peer: IpAddr) -> Self {
-        Self(peer.to_canonical())
-    }
-
-    /// *The* comparison of a data peer with whom we wait for (S3, S6); there is no other.
-    pub(crate) fn admits(self, peer: IpAddr) -> bool {
-        self.0 == peer.to_canonical()
-    }
 }
 
 /// Where a data port listens: a local address, and for IPv6 the link that a link-local one is on.
@@ -95,6 +85,10 @@ pub(crate) struct PortPool {
     by_address: Mutex<HashMap<Local, Ports>>,
     next_lease: AtomicU64,
     passed_over: AtomicU64,
+    /// Connections that may have their PROXY header awaited at once.
+    headers: Arc<Seats>,
+    /// What is wrong with such headers.
+    seldom: Seldom,
 }
 
 /// The ports of one local address. A port in none of the three is on its way between them.
@@ -131,6 +125,8 @@ type Arrival = (std::net::TcpStream, SocketAddr);
 struct Listener {
     socket: TcpListener,
     place: Place,
+    /// Connections whose PROXY header named nobody who is waited for.
+    strangers: AtomicU32,
 }
 
 /// A port taken out of the pool; dropping gives it back.
@@ -173,10 +169,10 @@ impl Ports {
     }
 
     /// An open port where nobody waits for `expected`, searched from a random one on.
-    fn shareable(&mut self, expected: Expected) -> Option<(&mut OpenPort, Arc<Listener>)> {
+    fn shareable(&mut self, expected: &Expected) -> Option<(&mut OpenPort, Arc<Listener>)> {
         let start = rand::random::<u16>();
         let suits = |(_, open): &(&u16, &OpenPort)| {
-            open.waiting.iter().all(|waiting| waiting.expected != expected)
+            open.waiting.iter().all(|waiting| !waiting.expected.meets(expected))
         };
         let (&port, _) = self.open.range(start..).chain(self.open.range(..start)).find(suits)?;
         let open = self.open.get_mut(&port)?;
@@ -205,6 +201,8 @@ impl PortPool {
             by_address: Mutex::default(),
             next_lease: AtomicU64::new(0),
             passed_over: AtomicU64::new(0),
+            headers: Seats::new(announced::HEADERS),
+            seldom: Seldom::default(),
         })
     }
 
@@ -220,13 +218,16 @@ impl PortPool {
         local: impl Into<Local>,
         expected: IpAddr,
     ) -> Result<PortLease, LeaseError> {
-        let (address, expected) = (self.listen_address(local.into()), Expected::new(expected));
+        let (address, expected) = (self.listen_address(local.into()), self.expected(expected));
         let mut taken = Vec::new();
         while taken.len() < BIND_TRIES {
             let Some(place) = self.take(address) else { break };
             let bound = socket::listen_data(address.port(place.port));
             match bound.and_then(TcpListener::from_std) {
-                Ok(socket) => return Ok(self.open(Listener { socket, place }, expected)),
+                Ok(socket) => {
+                    let strangers = AtomicU32::new(0);
+                    return Ok(self.open(Listener { socket, place, strangers }, expected));
+                }
                 Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
                     self.passed_over.fetch_add(1, Ordering::Relaxed);
                     taken.push(place);
@@ -252,6 +253,14 @@ impl PortPool {
         let address = self.listen_address(local.into());
         let attempt = |port| socket::listen_data(address.port(port));
         self.usable.iter().filter_map(|&port| attempt(port).err().map(|e| (port, e))).collect()
+    }
+
+    /// Whom a lease for this peer is for.
+    fn expected(&self, peer: IpAddr) -> Expected {
+        match &self.options.peers {
+            Peers::Direct | Peers::Announced(_) => Expected::new(peer),
+            Peers::Hidden(balancers) => Expected::behind(balancers.clone(), peer),
+        }
     }
 
     /// Where to listen for a control connection that came in on `local`.
@@ -284,7 +293,7 @@ impl PortPool {
 
     fn share(&self, address: Local, expected: Expected) -> Option<PortLease> {
         let mut by_address = self.lock();
-        let (open, listener) = by_address.get_mut(&address)?.shareable(expected)?;
+        let (open, listener) = by_address.get_mut(&address)?.shareable(&expected)?;
         let (waiting, lease) = self.enlist(&listener, expected);
         open.waiting.push(waiting);
         Some(lease)
@@ -324,7 +333,7 @@ impl PortLease {
 
     /// Connections dropped so far because nobody waits for them (S4).
     pub(crate) fn strangers(&self) -> u32 {
-        self.strangers
+        self.strangers.saturating_add(self.listener.strangers.load(Ordering::Relaxed))
     }
 
     /// Waits for the peer. Nobody else gets in, and nobody else's arrival ends the wait (S4). The
@@ -345,6 +354,10 @@ impl PortLease {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
+            if let Peers::Announced(options) = &self.listener.place.pool.options.peers {
+                announced::receive(&self.listener, options, stream, peer);
+                continue;
+            }
             match self.admit(peer.ip()) {
                 Some(waiting) if waiting.lease == self.lease => return Ok((stream, peer)),
                 // A lease dropped in this very moment refuses it, and the connection closes.

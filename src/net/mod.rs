@@ -1,6 +1,7 @@
 //! Sockets: every option in the program is set here. Streams: plain or under TLS. What comes before
 //! all else on a connection: PROXY headers.
 
+pub(crate) mod balancers;
 pub(crate) mod preface;
 pub mod proxy_header;
 pub(crate) mod socket;

@@ -6,6 +6,7 @@
 pub(crate) mod arrival;
 mod control;
 mod grant;
+mod introduce;
 mod output;
 pub(crate) mod rooms;
 mod secure;
@@ -297,11 +298,7 @@ impl Driver {
         match action {
             Action::Send { to, bytes, urgent } => self.control(to).push(bytes, urgent),
             Action::StartTls(side) => return self.start_tls(side),
-            Action::Connect => {
-                let upstream = self.rooms.upstream.clone();
-                let (to, within) = (self.arrival.server, self.rooms.connect);
-                self.connecting = Some(Box::pin(async move { upstream.connect(to, within).await }));
-            }
+            Action::Connect => self.connecting = Some(self.connect()),
             Action::Listen { side, expected, advertise } => {
                 return Some(match self.listen(side, expected, advertise) {
                     Ok(addr) => Event::Listening(side, addr),

@@ -8,5 +8,6 @@ pub(crate) mod audit;
 mod escape;
 pub(crate) mod log;
 pub(crate) mod options;
+pub(crate) mod seldom;
 mod writer;
 pub(crate) mod xferlog;

@@ -42,6 +42,13 @@ pub(super) fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
     Some(parsed.subject().to_string().chars().take(SUBJECT_LIMIT).collect())
 }
 
+/// The common name among it.
+pub(super) fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let name = parsed.subject().iter_common_name().next()?.as_str().ok()?;
+    Some(name.chars().take(SUBJECT_LIMIT).collect())
+}
+
 /// What a file holds.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     let failed = |source| TlsError::Read { file: file.to_owned(), source };

@@ -28,6 +28,8 @@ pub(crate) struct TlsInfo {
     pub(crate) sni: Option<String>,
     /// As server: whom the client's certificate names, if it showed one in this handshake.
     pub(crate) peer_subject: Option<String>,
+    /// Its common name.
+    pub(crate) peer_name: Option<String>,
     /// SHA-256 of the certificate that the peer showed in this handshake.
     pub(crate) leaf: Option<[u8; 32]>,
 }
@@ -61,6 +63,7 @@ pub(crate) async fn accept(
     if !info.resumed {
         let leaf = connection.peer_certificates().and_then(|chain| chain.first());
         info.peer_subject = leaf.and_then(certs::subject);
+        info.peer_name = leaf.and_then(certs::common_name);
     }
     Ok((Stream::Server(Box::new(stream)), info))
 }
@@ -112,6 +115,7 @@ fn info(role: Role, connection: &CommonState) -> Result<TlsInfo, HandshakeError>
         resumed,
         sni: None,
         peer_subject: None,
+        peer_name: None,
         leaf: chain.and_then(|chain| chain.first()).map(certs::fingerprint),
     })
 }

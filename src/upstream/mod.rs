@@ -2,6 +2,7 @@
 
 mod epsv;
 mod error;
+mod introduce;
 pub(crate) mod options;
 mod own;
 mod resolve;

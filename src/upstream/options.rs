@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::net::proxy_header::Version;
 use crate::tls::ClientTlsOptions;
 
 /// A server behind the gateway.
@@ -19,6 +20,9 @@ pub(crate) struct UpstreamOptions {
     pub(crate) sessions: Option<NonZeroUsize>,
     /// How long a refused EPSV is remembered (P73).
     pub(crate) retry_epsv: Duration,
+    /// The PROXY header that it gets on control connections, and on data connections that we make
+    /// (P167).
+    pub(crate) proxy: [Option<Version>; 2],
 }
 
 /// `HOST:PORT` as written; an IPv6 literal stands in brackets.

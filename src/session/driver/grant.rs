@@ -84,11 +84,14 @@ impl Driver {
     }
 
     pub(super) fn open(&mut self, plan: TransferPlan) {
-        let [downstream, upstream] = &mut self.leases;
+        let [downstream, upstream] = [self.leases[0].take(), self.leases[1].take()];
         let [client, server] = &self.controls;
         let port = self.rooms.data.source_port;
-        let downstream = source(plan.downstream, downstream.take(), client, port);
-        let upstream = source(plan.upstream, upstream.take(), server, 0);
+        let downstream = source(plan.downstream, downstream, client, port);
+        let mut upstream = source(plan.upstream, upstream, server, 0);
+        if let Some(LegSource::Connect { to, header, .. }) = &mut upstream {
+            *header = self.data_header(*to);
+        }
         if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
             let options = self.rooms.data.clone();
             let throttle = self.throttle.clone();
@@ -103,13 +106,14 @@ fn source(leg: Leg, lease: Option<PortLease>, control: &Control, port: u16) -> O
         Leg::Accept => return lease.map(LegSource::Accept),
         Leg::Connect(to) => to,
     };
-    // Data leaves from the address of its control connection (P41), and by the same link.
-    let mut from = control.local();
+    // Data leaves from the address of its control connection (P41), and by the same link; but a
+    // balancer may have brought us the client in another family.
+    let mut from = control.local().filter(|from| from.is_ipv4() == to.is_ipv4());
     if let Some(from) = &mut from {
         from.set_port(port);
         if let (SocketAddr::V6(from), SocketAddr::V6(to)) = (from, &mut to) {
             to.set_scope_id(from.scope_id());
         }
     }
-    Some(LegSource::Connect { to, from })
+    Some(LegSource::Connect { to, from, header: None })
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::Driver;
 use super::control::Shake;
 use crate::data::guard::TransferTls;
+use crate::net::proxy_header::TlsFacts;
 use crate::session::event::{Event, Side};
 use crate::tls::{self, ClientSession, HandshakeError, ServerSession, TlsInfo};
 
@@ -26,6 +27,20 @@ impl SessionTls {
             downstream: self.downstream.clone().zip(self.client.clone()),
             upstream: self.upstream.clone(),
         }
+    }
+}
+
+impl SessionTls {
+    /// The name that the client asked for.
+    pub(super) fn authority(&self) -> Option<String> {
+        self.client.as_ref()?.sni.clone()
+    }
+
+    /// The TLS of the client's control connection, for whom it may concern.
+    pub(super) fn facts(&self) -> Option<TlsFacts> {
+        let TlsInfo { version, cipher, peer_name, peer_subject, .. } = self.client.as_ref()?;
+        let client = peer_subject.as_ref().map(|_| peer_name.clone().unwrap_or_default());
+        Some(TlsFacts { version: version.as_str(), cipher, client })
     }
 }
 

@@ -63,6 +63,7 @@ async fn trial(script: Script, policy: TlsPolicy, verify: Option<Verify>, tls: &
         address: HostPort { host: "127.0.0.1".into(), port },
         tls: verify.map(|verify| ClientTlsOptions { verify, ..ClientTlsOptions::default() }),
         retry_epsv: Duration::ZERO,
+        proxy: [None; 2],
         sessions: None,
     };
     let upstream = Upstream::new(options, Vec::new());

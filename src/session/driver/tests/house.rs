@@ -73,6 +73,7 @@ impl House {
             tls: None,
             sessions: None,
             retry_epsv: PATIENCE,
+            proxy: [None; 2],
         };
         let rooms = Rooms {
             name: "test".into(),

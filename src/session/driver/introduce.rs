@@ -1,0 +1,38 @@
+//! What the server is told of the client, in a PROXY header, where it is to be told (P167, P168).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::{Connecting, Driver};
+use crate::net::proxy_header::Facts;
+
+impl Driver {
+    /// Dials the server's control connection.
+    pub(super) fn connect(&self) -> Connecting {
+        let upstream = self.rooms.upstream.clone();
+        let (to, within) = (self.arrival.server, self.rooms.connect);
+        let [version, _] = upstream.options().proxy;
+        let header = version.map(|version| {
+            // Before AUTH nothing is known of the client's TLS, unless we were told to greet it
+            // ourselves and so dial later.
+            let facts = Facts { tls: self.tls.facts(), ..self.facts() };
+            version.header(self.arrival.client, self.arrival.local, &facts)
+        });
+        Box::pin(async move { upstream.connect_for(to, within, header).await })
+    }
+
+    /// What opens a data connection to `to`: the same client, from its control connection's
+    /// address, as its data connection may not be there yet; the address it reached, at the port
+    /// that the server chose.
+    pub(super) fn data_header(&self, to: SocketAddr) -> Option<Arc<[u8]>> {
+        let [_, version] = self.rooms.upstream.options().proxy;
+        let reached = SocketAddr::new(self.arrival.local.ip(), to.port());
+        let header = version?.header(self.arrival.client, reached, &self.facts());
+        Some(header.into())
+    }
+
+    fn facts(&self) -> Facts {
+        let unique_id = self.permit.id().to_string();
+        Facts { unique_id, authority: self.tls.authority(), tls: None }
+    }
+}
