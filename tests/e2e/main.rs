@@ -3,10 +3,12 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
 
+mod balanced;
 mod classic;
 mod ftps;
 mod hostile;
 mod interrupt;
+mod introduced;
 mod jobs;
 mod limits;
 mod matrix;
