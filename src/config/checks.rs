@@ -125,7 +125,7 @@ fn ranges(door: &Door, kernel: &Kernel, problems: &mut Vec<Problem>) {
 fn usable(options: &PortOptions, port: u16) -> bool {
     let told = match &options.expose {
         Expose::Map(map) => map.contains_key(&port),
-        Expose::Same | Expose::Shift(_) => true,
+        Expose::Same | Expose::Shift(_) | Expose::Any(_) => true,
     };
     told && !options.avoid.contains(&port)
 }

@@ -17,6 +17,7 @@ use super::settings::{Places, Settings};
 use super::suggest;
 use super::types::ListenerConfig;
 use super::value;
+use crate::data::options::PortOptions;
 use crate::limits::AccessList;
 
 /// The port of the listener that is there when none is written.
@@ -89,7 +90,9 @@ impl Doors<'_> {
         if let (true, Some(server)) = (tls.is_off(), server) {
             server.never_protected(&name).into_iter().for_each(|p| self.reader.report(p));
         }
-        let expose = settings.expose.resolve(settings.data.downstream.range);
+        let proxy = balanced.instruct(&mut settings);
+        let PortOptions { range, peers, .. } = &settings.data.downstream;
+        let expose = settings.expose.resolve(*range, peers);
         let place = s.place().cloned();
         let expose = expose.map_err(|problem| {
             s.report("data.expose", problem.within(settings.places.expose.as_ref()));
@@ -101,7 +104,6 @@ impl Doors<'_> {
         settings.policy.greeting = greeting;
         server.instruct(&mut settings);
         let tls = tls.instruct(&mut settings);
-        let proxy = balanced.instruct(&mut settings);
         let config = ListenerConfig {
             name,
             bind,

@@ -83,13 +83,17 @@ pub(crate) enum Expose {
     Shift(i32),
     /// Listened port to told port; a port not named is not given out.
     Map(BTreeMap<u16, u16>),
+    /// The one port listened on is told as any of these: a balancer brings them all there, and says
+    /// in its PROXY header which one it was (P166).
+    Any(PortRange),
 }
 
 impl Expose {
-    /// The port to tell for `listened`; `None`: it must not be given out.
+    /// The port to tell for `listened`, or for one of [`Any`](Self::Any); `None`: it must not be given
+    /// out.
     pub(crate) fn told(&self, listened: u16) -> Option<u16> {
         match self {
-            Self::Same => Some(listened),
+            Self::Same | Self::Any(_) => Some(listened),
             Self::Shift(by) => {
                 let told = i32::from(listened).checked_add(*by)?;
                 u16::try_from(told).ok().filter(|port| *port != 0)
@@ -229,6 +233,7 @@ impl PortOptions {
                 first: self.expose.told(self.range.first)?,
                 last: self.expose.told(self.range.last)?,
             }),
+            Expose::Any(told) => Some(told),
             Expose::Same | Expose::Map(_) => None,
         }
     }
@@ -236,6 +241,17 @@ impl PortOptions {
     /// The ports that may be given out.
     pub(crate) fn usable(&self) -> impl Iterator<Item = u16> {
         let usable = |p: &u16| !self.avoid.contains(p) && self.expose.told(*p).is_some();
-        (self.range.first..=self.range.last).filter(usable)
+        let PortRange { first, last } = match self.expose {
+            Expose::Any(told) => told,
+            _ => self.range,
+        };
+        (first..=last).filter(usable)
+    }
+
+    /// The ports that are listened on for those.
+    pub(crate) fn listened(&self) -> impl Iterator<Item = u16> {
+        let one = matches!(self.expose, Expose::Any(_)).then_some(self.range.first);
+        let each = one.is_none().then(|| self.usable());
+        one.into_iter().chain(each.into_iter().flatten())
     }
 }

@@ -7,10 +7,12 @@
 
 mod announced;
 mod expected;
+mod inbound;
+mod local;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -18,11 +20,13 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use super::options::{Peers, PortOptions};
+use super::options::{Expose, Peers, PortOptions};
 use crate::net::socket;
 use crate::registry::seats::Seats;
 use crate::telemetry::seldom::Seldom;
 use expected::Expected;
+use inbound::Inbound;
+use local::Local;
 
 /// Ports held by somebody else that one lease passes over before it asks to share. Each costs
 /// some 5 us; a range that is not ours at all must not hold a worker up for long.
@@ -44,38 +48,6 @@ pub(crate) enum LeaseError {
     Local(#[from] io::Error),
 }
 
-/// Where a data port listens: a local address, and for IPv6 the link that a link-local one is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Local {
-    ip: IpAddr,
-    link: u32,
-}
-
-impl From<IpAddr> for Local {
-    fn from(ip: IpAddr) -> Self {
-        Self { ip: ip.to_canonical(), link: 0 }
-    }
-}
-
-impl From<SocketAddr> for Local {
-    fn from(address: SocketAddr) -> Self {
-        let link = match address {
-            SocketAddr::V4(_) => 0,
-            SocketAddr::V6(v6) => v6.scope_id(),
-        };
-        Self { ip: address.ip().to_canonical(), link }
-    }
-}
-
-impl Local {
-    fn port(self, port: u16) -> SocketAddr {
-        match self.ip {
-            IpAddr::V4(ip) => (ip, port).into(),
-            IpAddr::V6(ip) => SocketAddrV6::new(ip, port, 0, self.link).into(),
-        }
-    }
-}
-
 /// The ports of one side of a listener, on each local address apart. Shared by all workers; its
 /// lock is never held across a system call or an await.
 #[derive(Debug)]
@@ -85,6 +57,8 @@ pub(crate) struct PortPool {
     by_address: Mutex<HashMap<Local, Ports>>,
     next_lease: AtomicU64,
     passed_over: AtomicU64,
+    /// The one socket behind all ports, where there is one.
+    inbound: Inbound,
     /// Connections that may have their PROXY header awaited at once.
     headers: Arc<Seats>,
     /// What is wrong with such headers.
@@ -123,7 +97,7 @@ type Arrival = (std::net::TcpStream, SocketAddr);
 /// A listening data port. Fields drop in this order: the port is free once the socket is closed.
 #[derive(Debug)]
 struct Listener {
-    socket: TcpListener,
+    socket: Arc<TcpListener>,
     place: Place,
     /// Connections whose PROXY header named nobody who is waited for.
     strangers: AtomicU32,
@@ -201,6 +175,7 @@ impl PortPool {
             by_address: Mutex::default(),
             next_lease: AtomicU64::new(0),
             passed_over: AtomicU64::new(0),
+            inbound: Inbound::default(),
             headers: Seats::new(announced::HEADERS),
             seldom: Seldom::default(),
         })
@@ -222,8 +197,7 @@ impl PortPool {
         let mut taken = Vec::new();
         while taken.len() < BIND_TRIES {
             let Some(place) = self.take(address) else { break };
-            let bound = socket::listen_data(address.port(place.port));
-            match bound.and_then(TcpListener::from_std) {
+            match self.listen(address, place.port) {
                 Ok(socket) => {
                     let strangers = AtomicU32::new(0);
                     return Ok(self.open(Listener { socket, place, strangers }, expected));
@@ -238,7 +212,15 @@ impl PortPool {
         self.share(address, expected).ok_or(LeaseError::Exhausted)
     }
 
-    /// How many ports listen now.
+    fn listen(&self, address: Local, port: u16) -> io::Result<Arc<TcpListener>> {
+        let bind = |port| TcpListener::from_std(socket::listen_data(address.port(port))?);
+        match self.options.expose {
+            Expose::Any(_) => self.inbound.get(address, || bind(self.options.range.first)),
+            _ => bind(port).map(Arc::new),
+        }
+    }
+
+    /// How many ports are waited at now.
     pub(crate) fn in_use(&self) -> usize {
         self.lock().values().map(|ports| ports.open.len()).sum()
     }
@@ -252,7 +234,8 @@ impl PortPool {
     pub(crate) fn probe(&self, local: IpAddr) -> Vec<(u16, io::Error)> {
         let address = self.listen_address(local.into());
         let attempt = |port| socket::listen_data(address.port(port));
-        self.usable.iter().filter_map(|&port| attempt(port).err().map(|e| (port, e))).collect()
+        let ports = self.options.listened();
+        ports.filter_map(|port| attempt(port).err().map(|e| (port, e))).collect()
     }
 
     /// Whom a lease for this peer is for.

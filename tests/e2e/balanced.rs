@@ -291,6 +291,35 @@ fn a_thousand_probes() {
     assert!(log.lines().count() < 40, "{} lines\n{log}", log.lines().count());
 }
 
+/// Eleven data ports of the balancer, one of the gateway: the header tells which it was (P166).
+#[test]
+fn all_ports_brought_to_one() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, Kind::Vsftpd);
+    let _haproxy = Haproxy::before_one_port(&lab, 61000, V2);
+    let config = config(server.address(), "both", "").ports("61000\"\nexpose = \"60000-60010");
+    let gateway = Gateway::start(&lab, &config);
+    let mut sessions: Vec<_> = (0..10)
+        .map(|n| {
+            lab.serve(&format!("file{n}"), format!("content {n}").as_bytes());
+            let mut session = Control::login(&lab.net.client, balancer());
+            let data = session.open(Mode::Pasv);
+            session.send(&format!("RETR file{n}"));
+            (session, Some(data))
+        })
+        .collect();
+    // Not in the order of their commands.
+    for (n, (session, data)) in sessions.iter_mut().enumerate().rev() {
+        let mut bytes = Vec::new();
+        let data = data.take().expect("agreed on");
+        session.data(data).read_to_end(&mut bytes).expect("data connection");
+        assert_eq!(String::from_utf8_lossy(&bytes), format!("content {n}"));
+        session.expect_started();
+        session.expect_reply(226);
+    }
+    gateway.stop();
+}
+
 /// Three clients' data through one port of the gateway, told apart by their headers (P166); who claims
 /// to be somebody else but is no balancer gets nothing.
 #[test]

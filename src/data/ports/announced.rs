@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{Listener, Local, Place, PortPool, Waiting};
+use crate::data::options::Expose;
 use crate::net::balancers::HeaderOptions;
 use crate::net::preface::{self, NoHeader};
 use crate::net::proxy_header::Origin;
@@ -82,7 +83,7 @@ impl PortPool {
     }
 
     /// Uses up the lease that waits for the client on the port it was told, or else on the one where
-    /// its connection came in: a balancer may bring several ports to one (P166).
+    /// its connection came in, if that says anything (P166).
     fn claim(
         &self,
         address: Local,
@@ -96,7 +97,10 @@ impl PortPool {
         let meant = ports.open.keys().copied().find(|p| told.is_some() && expose.told(*p) == told);
         let admits = |waiting: &Waiting| waiting.expected.admits(client.ip());
         let found = meant.and_then(|meant| ports.remove(meant, admits));
-        found.or_else(|| ports.remove(port, admits))
+        match expose {
+            Expose::Any(_) => found,
+            _ => found.or_else(|| ports.remove(port, admits)),
+        }
     }
 
     fn closed(&self, peer: SocketAddr, why: &'static str, sentence: &str) {

@@ -28,6 +28,15 @@ impl Haproxy {
     /// Before the gateway's port 21 and data ports 60000 to 60010, on the same machine, with these
     /// options of `server` on control and on data connections.
     pub(crate) fn before_gateway(lab: &Lab, control: &str, data: &str) -> Self {
+        Self::before_gateway_at(lab, control, PUBLIC.to_string(), data)
+    }
+
+    /// The same with all data ports brought to this one.
+    pub(crate) fn before_one_port(lab: &Lab, port: u16, options: &str) -> Self {
+        Self::before_gateway_at(lab, options, format!("{PUBLIC}:{port}"), options)
+    }
+
+    fn before_gateway_at(lab: &Lab, control: &str, at: String, data: &str) -> Self {
         for address in [BALANCER.into(), BALANCER_DATA.into(), BALANCER6.into()] {
             lab.net.public_address(address);
         }
@@ -37,7 +46,7 @@ impl Haproxy {
              backend control\n    server gateway {PUBLIC}:21 source {BALANCER} {control}\n\
              frontend data\n    bind {BALANCER_DATA}:60000-60010\n    \
              bind [{BALANCER6}]:60000-60010\n    default_backend data\n\
-             backend data\n    server gateway {PUBLIC} source {BALANCER} {data}\n"
+             backend data\n    server gateway {at} source {BALANCER} {data}\n"
         );
         Self::start(lab, &lab.net.gateway, &text, 60000)
     }
