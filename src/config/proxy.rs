@@ -41,13 +41,15 @@ pub(super) struct Balanced {
 impl Balanced {
     /// Reads the keys of a listener.
     pub(super) fn read(s: &mut Section<'_>) -> Self {
-        let on = s.take("proxy_protocol", value::choice(ON)).unwrap_or(On::None);
+        let on = s.take("proxy_protocol", value::choice(ON));
+        let wrong = on.is_none() && s.written("proxy_protocol").is_some();
+        let on = on.unwrap_or(On::None);
         let place = s.place_of("proxy_from");
         let from = match &place {
             Some(_) => s.list("proxy_from", value::network),
             None => Some(Vec::new()),
         };
-        if let Some(from) = &from
+        if let Some(from) = from.as_ref().filter(|_| !wrong)
             && let Some(problem) = odd(on, from, place.is_some())
         {
             s.report("proxy_from", problem.within(place.as_ref().or(s.place())));

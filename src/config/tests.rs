@@ -1,5 +1,6 @@
 mod checks;
 mod environment;
+mod proxy;
 mod reference;
 mod tls;
 mod values;

@@ -110,3 +110,6 @@ impl PortPool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,3 +35,6 @@ impl Expected {
         self.peer == other.peer || self.behind.is_some() || other.behind.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests;
