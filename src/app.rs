@@ -171,8 +171,9 @@ impl App {
                     tracing::warn!(listener = name, "{line}");
                 }
             }
-            let server = &rooms.upstream.options().address;
-            tracing::info!(listener = name, upstream = %server, "server");
+            if let Some(server) = &rooms.upstream.options().address {
+                tracing::info!(listener = name, upstream = %server, "server");
+            }
             let options = &rooms.data;
             tracing::info!(
                 listener = name,

@@ -104,8 +104,8 @@ fn client_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, Build
 }
 
 fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, BuildError> {
-    let (upstream, host) = (&listener.upstream, &listener.upstream.address.host);
-    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, host)).transpose();
+    let upstream = &listener.upstream;
+    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, upstream.host())).transpose();
     let whose = || format!("upstream \"{}\"", upstream.name);
     loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
 }

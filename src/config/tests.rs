@@ -2,6 +2,7 @@ mod checks;
 mod environment;
 mod reference;
 mod tls;
+mod transparent;
 mod values;
 
 use super::*;

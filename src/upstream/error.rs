@@ -24,6 +24,9 @@ pub(crate) enum UpstreamError {
         /// As configured.
         address: HostPort,
     },
+    /// Neither the configuration nor the client says which.
+    #[error("no server is known: the upstream has no address, and the client named none")]
+    Unknown,
     /// No address took the connection; the last one tried.
     #[error(
         "cannot connect to {address}: {source}; is the server running and reachable from here?"
@@ -48,6 +51,7 @@ impl UpstreamError {
         match self {
             Self::Resolve { .. } => "resolve",
             Self::NoAddress { .. } => "no-address",
+            Self::Unknown => "unknown",
             Self::Connect { source, .. } => match source.kind() {
                 io::ErrorKind::TimedOut => "timeout",
                 io::ErrorKind::ConnectionRefused => "refused",

@@ -1,5 +1,6 @@
 //! Servers: where they are and what is remembered of them.
 
+pub(crate) mod destinations;
 mod epsv;
 mod error;
 pub(crate) mod options;
@@ -29,14 +30,15 @@ pub(crate) struct Upstream {
     options: UpstreamOptions,
     /// Our own control listeners: never dialled (P83).
     own: Vec<SocketAddr>,
-    resolver: Resolver,
+    /// Of the configured server; there may be none.
+    resolver: Option<Resolver>,
     epsv: EpsvMemory,
 }
 
 impl Upstream {
     /// `own`: the bound addresses of our control listeners, which are never dialled.
     pub(crate) fn new(options: UpstreamOptions, own: Vec<SocketAddr>) -> Arc<Self> {
-        let resolver = Resolver::new(options.address.clone());
+        let resolver = options.address.clone().map(Resolver::new);
         let epsv = EpsvMemory::new(options.retry_epsv);
         Arc::new(Self { options, own, resolver, epsv })
     }
@@ -54,9 +56,10 @@ impl Upstream {
         timeout: Duration,
     ) -> Result<TcpStream, UpstreamError> {
         let deadline = Instant::now() + timeout.min(LONGEST_DIAL);
-        let addresses = match to {
-            Some(to) => Arc::from([to]),
-            None => self.resolver.addresses(deadline).await?,
+        let addresses = match (to, &self.resolver) {
+            (Some(to), _) => Arc::from([to]),
+            (None, Some(resolver)) => resolver.addresses(deadline).await?,
+            (None, None) => return Err(UpstreamError::Unknown),
         };
         let mut failure = None;
         for (tried, &address) in addresses.iter().enumerate() {
@@ -73,7 +76,10 @@ impl Upstream {
                 }
             }
         }
-        let nowhere = || UpstreamError::NoAddress { address: self.options.address.clone() };
+        let nowhere = || match &self.options.address {
+            Some(address) => UpstreamError::NoAddress { address: address.clone() },
+            None => UpstreamError::Unknown,
+        };
         Err(failure.unwrap_or_else(nowhere))
     }
 

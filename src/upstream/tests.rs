@@ -8,7 +8,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn options(host: &str, port: u16) -> UpstreamOptions {
     UpstreamOptions {
         name: "main".into(),
-        address: HostPort { host: host.into(), port },
+        address: Some(HostPort { host: host.into(), port }),
         tls: None,
         sessions: None,
         retry_epsv: Duration::from_secs(600),

@@ -66,10 +66,10 @@ impl House {
         };
         let upstream = UpstreamOptions {
             name: "main".into(),
-            address: HostPort {
+            address: Some(HostPort {
                 host: "127.0.0.1".into(),
                 port: server.local_addr().unwrap().port(),
-            },
+            }),
             tls: None,
             sessions: None,
             retry_epsv: PATIENCE,
