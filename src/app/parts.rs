@@ -55,6 +55,7 @@ impl Parts {
             name: listener.name.as_str().into(),
             policy: Arc::new(policy),
             upstream: upstream.clone(),
+            destinations: Arc::new(listener.destinations.clone()),
             connect: listener.connect,
             downstream_ports: self.pool(&listener.data.downstream),
             upstream_ports: self.pool(&listener.data.upstream),

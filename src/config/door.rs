@@ -100,6 +100,7 @@ impl Doors<'_> {
         let (server, (bind, binds)) = (server?, binds?);
         settings.data.downstream.expose = expose.ok()?;
         settings.policy.greeting = greeting;
+        target::instruct(mode, &mut settings);
         server.instruct(&mut settings);
         let tls = tls.instruct(&mut settings);
         let config = ListenerConfig {

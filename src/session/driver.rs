@@ -285,7 +285,7 @@ impl Driver {
             Action::Send { to, bytes, urgent } => self.control(to).push(bytes, urgent),
             Action::StartTls(side) => return self.start_tls(side),
             Action::Connect => self.dial(),
-            Action::ConnectTo { .. } => self.dial(),
+            Action::ConnectTo { host, port } => self.dial_named(host, port),
             Action::Listen { side, expected, advertise } => {
                 return Some(match self.listen(side, expected, advertise) {
                     Ok(addr) => Event::Listening(side, addr),

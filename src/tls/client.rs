@@ -21,6 +21,8 @@ const SESSIONS: usize = 8;
 pub(crate) struct TlsClient {
     config: ClientConfig,
     name: ServerName<'static>,
+    /// The configuration says what name the certificate has to have, whatever the address.
+    named: bool,
 }
 
 impl TlsClient {
@@ -30,8 +32,7 @@ impl TlsClient {
     /// The first thing that is wrong, with its remedy.
     pub(crate) fn load(options: &ClientTlsOptions, host: &str) -> Result<Arc<Self>, TlsError> {
         let name = options.server_name.as_deref().unwrap_or(host);
-        let name = ServerName::try_from(name.to_owned())
-            .map_err(|_| TlsError::ServerName(name.to_owned()))?;
+        let name = server_name(name).ok_or_else(|| TlsError::ServerName(name.to_owned()))?;
         let versions = TlsVersions { min: TlsVersion::V12, max: options.max };
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&versions.supported())?
@@ -47,19 +48,31 @@ impl TlsClient {
         // Nothing but `ftp`: a server that knows more would want it on data too (P129).
         config.alpn_protocols = vec![b"ftp".to_vec()];
         config.resumption = Resumption::disabled();
-        Ok(Arc::new(Self { config, name }))
+        let named = options.server_name.is_some();
+        Ok(Arc::new(Self { config, name, named }))
     }
 
     /// TLS for one FTP session.
     pub(crate) fn session(&self) -> ClientSession {
+        self.session_of(self.name.clone())
+    }
+
+    /// The same with the server that the client named, unless the configuration says what name its
+    /// certificate has to have.
+    pub(crate) fn session_with(&self, host: &str) -> ClientSession {
+        let name = server_name(host).filter(|_| !self.named);
+        self.session_of(name.unwrap_or_else(|| self.name.clone()))
+    }
+
+    fn session_of(&self, name: ServerName<'static>) -> ClientSession {
         let mut config = self.config.clone();
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
-        ClientSession {
-            config: Arc::new(config),
-            name: self.name.clone(),
-            leaf: Arc::new(OnceLock::new()),
-        }
+        ClientSession { config: Arc::new(config), name, leaf: Arc::new(OnceLock::new()) }
     }
+}
+
+fn server_name(name: &str) -> Option<ServerName<'static>> {
+    ServerName::try_from(name.to_owned()).ok()
 }
 
 /// TLS of one FTP session. A clone is the same session.

@@ -12,6 +12,7 @@ use crate::session::policy::Policy;
 use crate::telemetry::xferlog::Xferlog;
 use crate::tls::{TlsClient, TlsServer};
 use crate::upstream::Upstream;
+use crate::upstream::destinations::Destinations;
 
 /// The parts of the house a session goes through. Made once for each listener, read only.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Rooms {
     pub(crate) policy: Arc<Policy>,
     /// The server its sessions go to.
     pub(crate) upstream: Arc<Upstream>,
+    /// Where clients may go who name their server.
+    pub(crate) destinations: Arc<Destinations>,
     /// `T_dial` of the control connection to it.
     pub(crate) connect: Duration,
     /// Data ports that clients connect to.

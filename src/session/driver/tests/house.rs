@@ -78,6 +78,7 @@ impl House {
             name: "test".into(),
             policy: Arc::new(policy),
             upstream: Upstream::new(upstream, Vec::new()),
+            destinations: Arc::default(),
             connect: PATIENCE,
             downstream_ports: PortPool::new(data.downstream.clone()),
             upstream_ports: PortPool::new(data.upstream.clone()),
