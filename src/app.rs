@@ -6,6 +6,7 @@
 
 mod bind;
 mod certificates;
+mod forward;
 mod parts;
 
 use std::io;
@@ -34,6 +35,8 @@ pub struct App {
     doors: Vec<Arc<Door>>,
     /// For each worker, its control sockets and the door each belongs to.
     sockets: Vec<Vec<(TcpListener, Arc<Door>)>>,
+    /// For each worker, its share of the ports that are forwarded one-to-one.
+    forwarded: forward::ByWorker,
     addresses: Vec<SocketAddr>,
     shutdown: Duration,
 }
@@ -103,9 +106,11 @@ impl App {
         let seats = Seats::new(limits::most_sessions(descriptors, workers));
         let mut parts = Parts::new(addresses.clone(), xferlog, seats);
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut forwarded: forward::ByWorker = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
         for (listener, sets) in config.listeners.iter().zip(bound) {
-            let door = Arc::new(parts.door(listener)?);
+            let forward = forward::bind(listener, &mut forwarded)?;
+            let door = Arc::new(parts.door(listener, forward)?);
             for set in sets {
                 for (worker, socket) in sockets.iter_mut().zip(set) {
                     worker.push((socket, door.clone()));
@@ -113,7 +118,7 @@ impl App {
             }
             doors.push(door);
         }
-        Ok(Self { doors, sockets, addresses, shutdown: config.shutdown })
+        Ok(Self { doors, sockets, forwarded, addresses, shutdown: config.shutdown })
     }
 
     /// The control addresses, as bound.
@@ -141,8 +146,9 @@ impl App {
         });
         tokio::spawn(certificates::keep(secured.collect(), stop.clone()));
         let mut threads = Vec::new();
-        for (number, sockets) in self.sockets.into_iter().enumerate() {
-            match worker(number, sockets, stop.clone()) {
+        let sockets = self.sockets.into_iter().zip(self.forwarded);
+        for (number, (sockets, forwarded)) in sockets.enumerate() {
+            match worker(number, sockets, forwarded, stop.clone()) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => tracing::error!(%error, "cannot start a worker thread"),
             }
@@ -183,6 +189,9 @@ impl App {
                 let from = &options.upstream;
                 tracing::info!(listener = name, "and for the server: data ports {from}");
             }
+            if let Some(line) = forward::describe(door) {
+                tracing::info!(listener = name, "{line}");
+            }
         }
         if let Ok(limit) = socket::descriptor_limit() {
             let sessions = self.doors.iter().map(|door| door.limits.sessions).sum();
@@ -221,6 +230,7 @@ fn control_ports(addresses: &[SocketAddr]) -> String {
 fn worker(
     number: usize,
     sockets: Vec<(TcpListener, Arc<Door>)>,
+    forwarded: Vec<forward::ForwardedPort>,
     stop: Stop,
 ) -> io::Result<JoinHandle<usize>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -232,6 +242,12 @@ fn worker(
                     tokio::spawn(door.keep(socket, sessions.clone(), stop.drain.clone()));
                 }
                 Err(error) => tracing::error!(%error, "cannot watch a control socket"),
+            }
+        }
+        for (socket, forward) in forwarded {
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => drop(tokio::spawn(forward.keep(socket))),
+                Err(error) => tracing::error!(%error, "cannot watch a forwarded port"),
             }
         }
         stop.started().await;

@@ -7,6 +7,7 @@ use super::door::Door;
 use super::problem::{Place, Problem};
 use crate::advertise::options::Source;
 use crate::data::options::{Expose, PortOptions, PortRange};
+use crate::session::policy::ClientTls;
 
 /// What the kernel does with ports; empty when it is not known.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +49,7 @@ pub(super) fn all(doors: &[Door], kernel: &Kernel) -> Vec<Problem> {
         ranges(door, kernel, &mut problems);
         problems.extend(earlier.iter().filter_map(|other| pools(door, other)));
         problems.extend(doors.iter().filter_map(|other| door_in_range(door, other)));
+        problems.extend(forwarded(door, doors));
         problems.extend(private_address(door));
     }
     problems
@@ -188,6 +190,37 @@ fn door_in_range(door: &Door, other: &Door) -> Option<Problem> {
         problem = problem.context(ports, "the data ports");
     }
     Some(problem.about(format!("listener.{}.bind", door.config.name)))
+}
+
+/// Ports that lead to the server cannot be anything else as well.
+fn forwarded(door: &Door, doors: &[Door]) -> Option<Problem> {
+    let range = passed_through(door)?;
+    let clash = doors.iter().filter(|other| share_address(door, other)).find_map(|other| {
+        let data = &other.config.data;
+        let same = other.config.name == door.config.name;
+        let let_in = other.config.policy.upstream_mode.is_let_in();
+        let ranges = [
+            ("ports", Some(data.downstream.range)),
+            ("upstream_ports", Some(data.upstream.range).filter(|_| let_in)),
+            ("passthrough_ports", passed_through(other).filter(|_| !same)),
+        ];
+        let taken = |range: PortRange| {
+            other.config.bind.iter().find(|address| contains(range, address.port()))
+        };
+        let clash = ranges.into_iter().find(|(_, other)| other.is_some_and(|r| intersect(r, range)));
+        let what = clash.and_then(|(key, range)| Some(format!("`{key}` {}", range?)));
+        let what = what.or_else(|| taken(range).map(|address| address.to_string()))?;
+        Some(format!("{what} of listener `{}`", other.config.name))
+    })?;
+    let reason = format!("`passthrough_ports` {range} overlap {clash}: a port leads to one place");
+    let place = door.places.forwarded.as_ref().or(door.place.as_ref());
+    Some(Problem::error(reason).within(place).about("data.passthrough_ports"))
+}
+
+/// The ports of a listener that lead to the server.
+fn passed_through(door: &Door) -> Option<PortRange> {
+    let passes = door.config.policy.tls.client == ClientTls::Passthrough;
+    door.config.data.forwarded.filter(|_| passes)
 }
 
 /// A private address told to the whole world.

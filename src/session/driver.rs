@@ -9,6 +9,7 @@ mod grant;
 mod output;
 pub(crate) mod rooms;
 mod secure;
+mod tunnel;
 #[cfg(test)]
 mod tests;
 
@@ -87,6 +88,8 @@ struct Driver {
     /// Whose turn it is to be read.
     turn: Side,
     closing: Option<CloseReason>,
+    /// The dialogue is none of our business any more (P122).
+    tunnelled: bool,
 }
 
 /// Carries one session from its accepted control connection to its end.
@@ -123,6 +126,7 @@ pub(crate) async fn serve(
         drain: Some(Box::pin(drain.cancelled_owned())),
         turn: Side::Upstream,
         closing: None,
+        tunnelled: false,
     };
     if driver.rooms.policy.hide_addresses {
         driver.machine.hide_behind(driver.outer(local.ip()));
@@ -134,10 +138,13 @@ pub(crate) async fn serve(
 impl Driver {
     async fn run(&mut self) {
         self.obey();
-        while self.closing.is_none() {
+        while self.closing.is_none() && !self.tunnelled {
             let input = poll_fn(|cx| self.poll_input(cx)).await;
             self.tell(input);
             self.obey();
+        }
+        if self.tunnelled {
+            self.tunnel().await;
         }
     }
 
@@ -200,9 +207,15 @@ impl Driver {
         })
     }
 
-    /// The timer is moved only when it would come too late; too early costs one look.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.machine.poll_deadline() else { return Poll::Pending };
+        match self.machine.poll_deadline() {
+            Some(deadline) => self.poll_timer(deadline, cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// The timer is moved only when it would come too late; too early costs one look.
+    fn poll_timer(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let armed = match self.armed {
                 Some(armed) if armed <= deadline => armed,
@@ -297,6 +310,7 @@ impl Driver {
         match action {
             Action::Send { to, bytes, urgent } => self.control(to).push(bytes, urgent),
             Action::StartTls(side) => return self.start_tls(side),
+            Action::Tunnel => self.tunnelled = true,
             Action::Connect => {
                 let upstream = self.rooms.upstream.clone();
                 let (to, within) = (self.arrival.server, self.rooms.connect);

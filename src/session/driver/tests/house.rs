@@ -81,6 +81,7 @@ impl House {
             connect: PATIENCE,
             downstream_ports: PortPool::new(data.downstream.clone()),
             upstream_ports: PortPool::new(data.upstream.clone()),
+            forward: None,
             advertiser: Advertiser::new(AdvertiseOptions::default()),
             throttle: Throttle::listener(&data.rates),
             data: Arc::new(data),
