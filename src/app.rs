@@ -6,7 +6,7 @@
 
 mod bind;
 mod certificates;
-mod forward;
+mod mirror;
 mod parts;
 
 use std::io;
@@ -36,7 +36,7 @@ pub struct App {
     /// For each worker, its control sockets and the door each belongs to.
     sockets: Vec<Vec<(TcpListener, Arc<Door>)>>,
     /// For each worker, its share of the ports that are forwarded one-to-one.
-    forwarded: forward::ByWorker,
+    forwarded: mirror::ByWorker,
     addresses: Vec<SocketAddr>,
     shutdown: Duration,
 }
@@ -106,11 +106,11 @@ impl App {
         let seats = Seats::new(limits::most_sessions(descriptors, workers));
         let mut parts = Parts::new(addresses.clone(), xferlog, seats);
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
-        let mut forwarded: forward::ByWorker = (0..workers).map(|_| Vec::new()).collect();
+        let mut forwarded: mirror::ByWorker = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
         for (listener, sets) in config.listeners.iter().zip(bound) {
-            let forward = forward::bind(listener, &mut forwarded)?;
-            let door = Arc::new(parts.door(listener, forward)?);
+            let mirror = mirror::bind(listener, &mut forwarded)?;
+            let door = Arc::new(parts.door(listener, mirror)?);
             for set in sets {
                 for (worker, socket) in sockets.iter_mut().zip(set) {
                     worker.push((socket, door.clone()));
@@ -189,7 +189,7 @@ impl App {
                 let from = &options.upstream;
                 tracing::info!(listener = name, "and for the server: data ports {from}");
             }
-            if let Some(line) = forward::describe(door) {
+            if let Some(line) = mirror::describe(door) {
                 tracing::info!(listener = name, "{line}");
             }
         }
@@ -230,7 +230,7 @@ fn control_ports(addresses: &[SocketAddr]) -> String {
 fn worker(
     number: usize,
     sockets: Vec<(TcpListener, Arc<Door>)>,
-    forwarded: Vec<forward::ForwardedPort>,
+    forwarded: Vec<mirror::ForwardedPort>,
     stop: Stop,
 ) -> io::Result<JoinHandle<usize>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -244,9 +244,9 @@ fn worker(
                 Err(error) => tracing::error!(%error, "cannot watch a control socket"),
             }
         }
-        for (socket, forward) in forwarded {
+        for (socket, mirror) in forwarded {
             match tokio::net::TcpListener::from_std(socket) {
-                Ok(socket) => drop(tokio::spawn(forward.keep(socket))),
+                Ok(socket) => drop(tokio::spawn(mirror.keep(socket))),
                 Err(error) => tracing::error!(%error, "cannot watch a forwarded port"),
             }
         }

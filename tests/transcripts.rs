@@ -277,6 +277,7 @@ fn action_words(action: &Action) -> String {
     };
     match action {
         Action::Connect => "connect".into(),
+        Action::ConnectTo { host, port } => format!("connect {host} {port}"),
         Action::Listen { side, expected, advertise } => {
             let advertise = if *advertise { " advertise" } else { "" };
             format!("listen {} {expected}{advertise}", side.label())

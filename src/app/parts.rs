@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::BuildError;
 use crate::advertise::Advertiser;
 use crate::config::ListenerConfig;
-use crate::data::forward::Forward;
+use crate::data::mirror::Mirror;
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
@@ -51,7 +51,7 @@ impl Parts {
     pub(super) fn door(
         &mut self,
         listener: &ListenerConfig,
-        forward: Option<Arc<Forward>>,
+        mirror: Option<Arc<Mirror>>,
     ) -> Result<Door, BuildError> {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
@@ -63,7 +63,7 @@ impl Parts {
             connect: listener.connect,
             downstream_ports: self.pool(&listener.data.downstream),
             upstream_ports: self.pool(&listener.data.upstream),
-            forward,
+            mirror,
             advertiser: Advertiser::new(listener.advertise.clone()),
             throttle: Throttle::listener(&listener.data.rates),
             data: Arc::new(listener.data.clone()),

@@ -49,7 +49,7 @@ pub(super) fn all(doors: &[Door], kernel: &Kernel) -> Vec<Problem> {
         ranges(door, kernel, &mut problems);
         problems.extend(earlier.iter().filter_map(|other| pools(door, other)));
         problems.extend(doors.iter().filter_map(|other| door_in_range(door, other)));
-        problems.extend(forwarded(door, doors));
+        problems.extend(forwarded(door, n, doors));
         problems.extend(private_address(door));
     }
     problems
@@ -192,25 +192,25 @@ fn door_in_range(door: &Door, other: &Door) -> Option<Problem> {
     Some(problem.about(format!("listener.{}.bind", door.config.name)))
 }
 
-/// Ports that lead to the server cannot be anything else as well.
-fn forwarded(door: &Door, doors: &[Door]) -> Option<Problem> {
+/// Ports that lead to the server cannot be anything else as well. `number` is the door's among all.
+fn forwarded(door: &Door, number: usize, doors: &[Door]) -> Option<Problem> {
     let range = passed_through(door)?;
-    let clash = doors.iter().filter(|other| share_address(door, other)).find_map(|other| {
+    let near = doors.iter().enumerate().filter(|(_, other)| share_address(door, other));
+    let clash = near.into_iter().find_map(|(n, other)| {
         let data = &other.config.data;
-        let same = other.config.name == door.config.name;
         let let_in = other.config.policy.upstream_mode.is_let_in();
         let ranges = [
             ("ports", Some(data.downstream.range)),
             ("upstream_ports", Some(data.upstream.range).filter(|_| let_in)),
-            ("passthrough_ports", passed_through(other).filter(|_| !same)),
+            ("passthrough_ports", passed_through(other).filter(|_| n < number)),
         ];
-        let taken = |range: PortRange| {
-            other.config.bind.iter().find(|address| contains(range, address.port()))
-        };
-        let clash = ranges.into_iter().find(|(_, other)| other.is_some_and(|r| intersect(r, range)));
-        let what = clash.and_then(|(key, range)| Some(format!("`{key}` {}", range?)));
-        let what = what.or_else(|| taken(range).map(|address| address.to_string()))?;
-        Some(format!("{what} of listener `{}`", other.config.name))
+        let taken = ranges.into_iter().find_map(|(key, other)| {
+            let other = other.filter(|other| intersect(*other, range))?;
+            Some(format!("`{key}` {other}"))
+        });
+        let mut own = other.config.bind.iter();
+        let own = || own.find(|address| contains(range, address.port())).map(ToString::to_string);
+        Some(format!("{} of listener `{}`", taken.or_else(own)?, other.config.name))
     })?;
     let reason = format!("`passthrough_ports` {range} overlap {clash}: a port leads to one place");
     let place = door.places.forwarded.as_ref().or(door.place.as_ref());

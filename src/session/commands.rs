@@ -61,6 +61,7 @@ impl Machine {
                 self.say(Side::Downstream, canned::GOODBYE);
                 self.end(CloseReason::Quit, now);
             }
+            _ if self.policy.forward => self.name_server(command, line, now),
             _ => {
                 self.connect();
                 self.requeue(line);
@@ -82,12 +83,7 @@ impl Machine {
                 let direction = if upload { Direction::Upload } else { Direction::Download };
                 self.transfer(command, direction, now);
             }
-            Verb::User | Verb::Pass | Verb::Acct => {
-                if command.verb == Verb::User {
-                    self.login.user = command.arg.to_vec();
-                }
-                self.forward(command, Kind::Login(command.verb), now);
-            }
+            Verb::User | Verb::Pass | Verb::Acct => self.forward_login(command, now),
             Verb::Feat => {
                 let tls = match self.policy.tls.client {
                     ClientTls::Off => FeatTls::None,

@@ -5,13 +5,14 @@
 
 pub(crate) mod arrival;
 mod control;
+mod dial;
 mod grant;
 mod output;
 pub(crate) mod rooms;
 mod secure;
-mod tunnel;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -253,9 +254,7 @@ impl Driver {
             Input::Eof(side) => self.eof(side, now),
             Input::Connected(Ok(server)) => self.connected(server, now),
             Input::Connected(Err(error)) => {
-                let upstream = &*self.rooms.upstream.options().name;
-                tracing::warn!(session = %self.permit.id(), upstream, why = error.label(), "{error}");
-                self.machine.handle(Event::ConnectFailed, now);
+                self.not_connected(&error, now);
             }
             Input::Shaken(side, shaken) => self.shaken(side, shaken, now),
             Input::Report(report) => {
@@ -276,18 +275,6 @@ impl Driver {
             self.control(side).drop_stream();
         }
         self.machine.handle(Event::Eof(side), now);
-    }
-
-    fn connected(&mut self, server: TcpStream, now: Instant) {
-        let ends = server.peer_addr().and_then(|peer| Ok((peer, server.local_addr()?)));
-        let tuned = socket::tune_control(&server, self.rooms.keepalive);
-        let (Ok((peer, local)), Ok(())) = (ends, tuned) else {
-            return self.machine.handle(Event::ConnectFailed, now);
-        };
-        let epsv = self.rooms.upstream.epsv_allowed(peer.ip(), now);
-        self.info.server = Some(peer);
-        *self.control(Side::Upstream) = Control::new(server);
-        self.machine.handle(Event::Connected { peer, local, epsv }, now);
     }
 
     // --- act ---
@@ -311,11 +298,8 @@ impl Driver {
             Action::Send { to, bytes, urgent } => self.control(to).push(bytes, urgent),
             Action::StartTls(side) => return self.start_tls(side),
             Action::Tunnel => self.tunnelled = true,
-            Action::Connect => {
-                let upstream = self.rooms.upstream.clone();
-                let (to, within) = (self.arrival.server, self.rooms.connect);
-                self.connecting = Some(Box::pin(async move { upstream.connect(to, within).await }));
-            }
+            Action::Connect => self.dial(),
+            Action::ConnectTo { .. } => self.dial(),
             Action::Listen { side, expected, advertise } => {
                 return Some(match self.listen(side, expected, advertise) {
                     Ok(addr) => Event::Listening(side, addr),

@@ -242,6 +242,13 @@ pub enum Action {
     },
     /// Open the control connection to the server.
     Connect,
+    /// Open it to the server that the client named, if that one may be reached at all.
+    ConnectTo {
+        /// A name or an address literal.
+        host: String,
+        /// The control port there.
+        port: u16,
+    },
     /// Write what is to be written, then begin the TLS handshake on that control connection;
     /// nothing is read from it in between.
     StartTls(Side),

@@ -24,6 +24,7 @@ mod asking;
 mod commands;
 pub(crate) mod driver;
 pub mod event;
+mod forward;
 mod grant;
 mod input;
 pub mod machine;

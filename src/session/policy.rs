@@ -11,6 +11,8 @@ pub struct Policy {
     /// Our own 220 text. With one, the server is dialled at the first command that needs it
     /// (S20); without, at once, and the server's greeting is passed.
     pub greeting: Option<String>,
+    /// The client names its server at login (forward mode); needs a greeting of our own.
+    pub forward: bool,
     /// What to ask of the server when the client asks for a data connection (P79).
     pub upstream_mode: UpstreamMode,
     /// Whose address a PORT or EPRT of the client may name (P75).
@@ -187,6 +189,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             greeting: None,
+            forward: false,
             upstream_mode: UpstreamMode::Passive,
             port_command: PortCommand::Strict,
             own: Vec::new(),

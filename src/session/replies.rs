@@ -111,11 +111,12 @@ impl Machine {
 
     /// 1yz never ends a command (P17); its text goes through untouched (P18).
     fn preliminary(&mut self, index: usize, reply: &ReplyLine<'_>, now: Instant) {
+        let greets_itself = self.greets_itself();
         let Some(pending) = self.pending.get_mut(index) else { return };
         let transfer = matches!(pending.kind, Kind::Transfer);
         let hidden = match pending.kind {
             Kind::Mode | Kind::Own(_) => true,
-            Kind::Greeting => self.policy.greeting.is_some(),
+            Kind::Greeting => greets_itself,
             _ => pending.answered && !self.mid_reply,
         };
         if !transfer {
@@ -134,9 +135,10 @@ impl Machine {
 
     /// A line of a final reply, before it is known to be the last.
     fn final_line(&mut self, index: usize, reply: &ReplyLine<'_>) {
+        let greets_itself = self.greets_itself();
         let Some(pending) = self.pending.get_mut(index) else { return };
         match &mut pending.kind {
-            Kind::Greeting if self.policy.greeting.is_some() => {}
+            Kind::Greeting if greets_itself => {}
             Kind::Mode => self.mode_line(reply),
             Kind::Own(own) => Self::own_line(own, reply),
             Kind::Transfer => {
@@ -158,7 +160,7 @@ impl Machine {
     fn final_reply(&mut self, kind: &Kind, code: ReplyCode, now: Instant) {
         match kind {
             Kind::Greeting if code.is_negative() => {
-                if self.policy.greeting.is_some() {
+                if self.greets_itself() {
                     self.say(Side::Downstream, canned::SERVER_UNREACHABLE);
                 }
                 self.end(CloseReason::ServerRefused, now);
@@ -197,9 +199,13 @@ impl Machine {
             return;
         }
         let failed = code.get() == 530 || (code.is_negative() && verb != Verb::User);
-        if !failed {
-            return;
+        if failed {
+            self.login_failed(now);
         }
+    }
+
+    /// One more failed login, or the last one.
+    pub(super) fn login_failed(&mut self, now: Instant) {
         self.login.failures += 1;
         if self.login.failures >= self.policy.login_failures {
             self.say(Side::Downstream, canned::TOO_MANY_LOGIN_FAILURES);

@@ -248,7 +248,7 @@ impl World {
                     self.server.hear(line);
                 }
             }
-            Action::Connect => self.dialing = true,
+            Action::Connect | Action::ConnectTo { .. } => self.dialing = true,
             Action::Listen { side, advertise, .. } => {
                 return self.listen(side, advertise).map(Some);
             }

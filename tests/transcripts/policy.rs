@@ -30,6 +30,7 @@ pub(crate) fn set(policy: &mut Policy, assignment: &str) {
         }
         "tls_server_data" => policy.tls.server_data = value == "required",
         "greeting" => policy.greeting = Some(value.into()),
+        "forward" => policy.forward = true,
         "upstream_mode" => {
             policy.upstream_mode = match value {
                 "same" => UpstreamMode::Same,
@@ -52,6 +53,7 @@ pub(crate) fn set(policy: &mut Policy, assignment: &str) {
         "abor" => policy.abor = AborStyle::Urgent,
         "command_line" => policy.command_line = value.parse().unwrap(),
         "queued_commands" => policy.queued_commands = value.parse().unwrap(),
+        "login_failures" => policy.login_failures = value.parse().unwrap(),
         "own" => policy.own = vec![value.parse().unwrap()],
         "reply_line" => policy.reply_line = value.parse().unwrap(),
         "upstream_ports" => {

@@ -119,7 +119,7 @@ impl Protection {
             let reason = "AUTH cannot be the server's: our own connection to it is under TLS";
             let remedy = "leave out `tls` of the upstream, or choose another mode here";
             report(Problem::error(reason), remedy.into());
-        } else if settings.data.forwarded.is_none() {
+        } else if settings.places.forwarded.is_none() {
             let reason = "clients can log in under TLS, but no data connection gets through: what \
                           the server says about its ports cannot be read";
             let remedy = "add [data] passthrough_ports = \"FIRST-LAST\", the passive range of \

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::advertise::Advertiser;
-use crate::data::forward::Forward;
+use crate::data::mirror::Mirror;
 use crate::data::options::DataOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
@@ -30,7 +30,7 @@ pub(crate) struct Rooms {
     /// Data ports that the server connects to, in active mode.
     pub(crate) upstream_ports: Arc<PortPool>,
     /// Ports that are the server's own, for sessions whose AUTH it took.
-    pub(crate) forward: Option<Arc<Forward>>,
+    pub(crate) mirror: Option<Arc<Mirror>>,
     /// Decides what a 227 says.
     pub(crate) advertiser: Arc<Advertiser>,
     /// Waits and sizes of transfers.

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::grant::source;
 use super::{Driver, LAST_WORDS, OUTPUT_LIMIT, SCRATCH, now};
-use crate::data::forward::{Hall, MAX_PER_SESSION};
+use crate::data::mirror::{Hall, MAX_PER_SESSION};
 use crate::data::transfer::{LegSource, Transfer};
 use crate::session::event::{CloseReason, Direction, Leg, Side, Stage, TransferReport};
 
@@ -47,9 +47,10 @@ impl Driver {
         self.permit.logged_in();
         self.info.tunnel = true;
         tracing::debug!(session = %self.permit.id(), "AUTH taken by the server: a byte pipe now");
-        let client = self.info.client.ip();
+        let ends = self.info.server.map(|server| (self.info.client.ip(), server.ip()));
+        let hall = self.rooms.mirror.as_ref().zip(ends);
         let mut tunnel = Tunnel {
-            hall: self.rooms.forward.as_ref().map(|forward| forward.admit(client)),
+            hall: hall.map(|(mirror, (client, server))| mirror.admit(client, server)),
             transfers: Vec::new(),
             last: now(),
             client_gone: None,

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::BuildError;
 use super::bind::{is_missing_ipv6, remedy};
 use crate::config::ListenerConfig;
-use crate::data::forward::Forward;
+use crate::data::mirror::Mirror;
 use crate::data::options::PortRange;
 use crate::listener::Door;
 use crate::net::socket;
 use crate::session::policy::ClientTls;
 
 /// A listening port and whom it is for.
-pub(super) type ForwardedPort = (TcpListener, Arc<Forward>);
+pub(super) type ForwardedPort = (TcpListener, Arc<Mirror>);
 
 /// What every worker watches.
 pub(super) type ByWorker = Vec<Vec<ForwardedPort>>;
@@ -23,7 +23,7 @@ pub(super) type ByWorker = Vec<Vec<ForwardedPort>>;
 pub(super) fn bind(
     listener: &ListenerConfig,
     workers: &mut ByWorker,
-) -> Result<Option<Arc<Forward>>, BuildError> {
+) -> Result<Option<Arc<Mirror>>, BuildError> {
     let Some(range) = range(listener) else { return Ok(None) };
     let mut sockets = Vec::new();
     for ip in addresses(listener) {
@@ -39,14 +39,14 @@ pub(super) fn bind(
         }
     }
     let bound = sockets.iter().filter_map(|socket| socket.local_addr().ok());
-    let forward = Forward::new(bound.collect());
+    let mirror = Mirror::new(bound.collect());
     let count = workers.len().max(1);
     for (number, socket) in sockets.into_iter().enumerate() {
         if let Some(worker) = workers.get_mut(number % count) {
-            worker.push((socket, forward.clone()));
+            worker.push((socket, mirror.clone()));
         }
     }
-    Ok(Some(forward))
+    Ok(Some(mirror))
 }
 
 fn range(listener: &ListenerConfig) -> Option<PortRange> {
@@ -63,8 +63,7 @@ fn addresses(listener: &ListenerConfig) -> Vec<IpAddr> {
     let mut ips: Vec<IpAddr> = own.collect();
     ips.sort_unstable();
     ips.dedup();
-    let any: Vec<bool> =
-        ips.iter().filter(|ip| ip.is_unspecified()).map(IpAddr::is_ipv4).collect();
+    let any: Vec<bool> = ips.iter().filter(|ip| ip.is_unspecified()).map(IpAddr::is_ipv4).collect();
     ips.retain(|ip| ip.is_unspecified() || !any.contains(&ip.is_ipv4()));
     ips
 }

@@ -26,7 +26,7 @@ type Caller = (std::net::TcpStream, SocketAddr, u16);
 
 /// The sessions of a listener that wait for data connections on forwarded ports.
 #[derive(Debug)]
-pub(crate) struct Forward {
+pub(crate) struct Mirror {
     /// Where the ports listen.
     addresses: Vec<SocketAddr>,
     guests: Mutex<Vec<Guest>>,
@@ -38,10 +38,11 @@ pub(crate) struct Forward {
 struct Guest {
     id: u64,
     expected: Expected,
+    server: IpAddr,
     hand_over: mpsc::Sender<Caller>,
 }
 
-impl Forward {
+impl Mirror {
     /// For ports that listen at these addresses.
     pub(crate) fn new(addresses: Vec<SocketAddr>) -> Arc<Self> {
         Arc::new(Self {
@@ -52,12 +53,13 @@ impl Forward {
         })
     }
 
-    /// From now on a session of `client` takes its data connections, until the hall is dropped.
-    pub(crate) fn admit(self: &Arc<Self>, client: IpAddr) -> Hall {
+    /// From now on a session of `client` with `server` takes its data connections, until the hall is
+    /// dropped.
+    pub(crate) fn admit(self: &Arc<Self>, client: IpAddr, server: IpAddr) -> Hall {
         let (hand_over, callers) = mpsc::channel(MAX_PER_SESSION);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.lock().push(Guest { id, expected: Expected::new(client), hand_over });
-        Hall { forward: Arc::clone(self), id, callers }
+        self.lock().push(Guest { id, expected: Expected::new(client), server, hand_over });
+        Hall { mirror: Arc::clone(self), id, callers }
     }
 
     /// Whether that is one of these very ports, seen from our address `local`: never dialled (P83).
@@ -83,12 +85,18 @@ impl Forward {
         }
     }
 
-    /// To the newest session of that client that takes it. All of them lead to one server.
+    /// To the newest session of that client that takes it; to none if they lead to several servers,
+    /// for nothing tells whose it is.
     fn hand_over(&self, stream: TcpStream, peer: SocketAddr, port: u16) -> bool {
         let Ok(stream) = stream.into_std() else { return false };
         let mut caller = (stream, peer, port);
         let guests = self.lock();
-        for guest in guests.iter().rev().filter(|guest| guest.expected.admits(peer.ip())) {
+        let own = || guests.iter().rev().filter(|guest| guest.expected.admits(peer.ip()));
+        let server = own().next().map(|guest| guest.server);
+        if own().any(|guest| Some(guest.server) != server) {
+            return false;
+        }
+        for guest in own() {
             match guest.hand_over.try_send(caller) {
                 Ok(()) => return true,
                 Err(refused) => caller = refused.into_inner(),
@@ -106,7 +114,7 @@ impl Forward {
 /// Where a session meets the data connections of its client.
 #[derive(Debug)]
 pub(crate) struct Hall {
-    forward: Arc<Forward>,
+    mirror: Arc<Mirror>,
     id: u64,
     callers: mpsc::Receiver<Caller>,
 }
@@ -128,15 +136,15 @@ impl Hall {
         Poll::Ready(TcpStream::from_std(stream).map(|stream| (stream, peer, port)))
     }
 
-    /// As [`Forward::is_own`].
+    /// As [`Mirror::is_own`].
     pub(crate) fn is_own(&self, to: SocketAddr, local: IpAddr) -> bool {
-        self.forward.is_own(to, local)
+        self.mirror.is_own(to, local)
     }
 }
 
 impl Drop for Hall {
     fn drop(&mut self) {
-        self.forward.lock().retain(|guest| guest.id != self.id);
+        self.mirror.lock().retain(|guest| guest.id != self.id);
     }
 }
 
