@@ -52,7 +52,7 @@ pub(crate) fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
             || error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
-fn remedy(error: &io::Error) -> &'static str {
+pub(super) fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             "; another program listens there (ss -ltnp shows which): stop it or change `bind`"

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::BuildError;
 use crate::advertise::Advertiser;
 use crate::config::ListenerConfig;
+use crate::data::mirror::Mirror;
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
@@ -47,7 +48,11 @@ impl Parts {
     }
 
     /// A listener's door, with all that is behind it.
-    pub(super) fn door(&mut self, listener: &ListenerConfig) -> Result<Door, BuildError> {
+    pub(super) fn door(
+        &mut self,
+        listener: &ListenerConfig,
+        mirror: Option<Arc<Mirror>>,
+    ) -> Result<Door, BuildError> {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
         let Server { upstream, seats } = self.server(listener);
@@ -59,6 +64,7 @@ impl Parts {
             connect: listener.connect,
             downstream_ports: self.pool(&listener.data.downstream),
             upstream_ports: self.pool(&listener.data.upstream),
+            mirror,
             advertiser: Advertiser::new(listener.advertise.clone()),
             throttle: Throttle::listener(&listener.data.rates),
             data: Arc::new(listener.data.clone()),

@@ -91,6 +91,11 @@ impl Server {
         }
     }
 
+    /// Whether our connection to it may be under TLS.
+    pub(super) fn is_protected(&self) -> bool {
+        self.tls.options().is_some()
+    }
+
     /// What a listener without TLS makes of a server that is to be protected as the client is.
     pub(super) fn never_protected(&self, listener: &str) -> Option<Problem> {
         let place = self.tls.follows_client()?;

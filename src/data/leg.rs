@@ -19,6 +19,13 @@ use crate::session::event::{Fault, LegTls};
 pub(crate) enum LegSource {
     /// The peer connects to this port.
     Accept(PortLease),
+    /// The peer is here already.
+    Up {
+        /// Its connection.
+        stream: TcpStream,
+        /// Its end's address.
+        peer: SocketAddr,
+    },
     /// We connect.
     Connect {
         /// Whom to.
@@ -69,6 +76,9 @@ impl Leg {
     pub(super) fn new(source: LegSource) -> Self {
         let state = match source {
             LegSource::Accept(lease) => State::Accepting(lease),
+            LegSource::Up { stream, peer } => {
+                State::Up(Some(Connected { stream: stream.into(), peer, tls: None }))
+            }
             LegSource::Connect { to, from } => State::Waiting { to, from },
         };
         Self { state, strangers: 0, guard: None }

@@ -12,6 +12,7 @@ pub(crate) mod rooms;
 mod secure;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -88,6 +89,8 @@ struct Driver {
     /// Whose turn it is to be read.
     turn: Side,
     closing: Option<CloseReason>,
+    /// The dialogue is none of our business any more (P122).
+    tunnelled: bool,
 }
 
 /// Carries one session from its accepted control connection to its end.
@@ -124,6 +127,7 @@ pub(crate) async fn serve(
         drain: Some(Box::pin(drain.cancelled_owned())),
         turn: Side::Upstream,
         closing: None,
+        tunnelled: false,
     };
     if driver.rooms.policy.hide_addresses {
         driver.machine.hide_behind(driver.outer(local.ip()));
@@ -135,10 +139,13 @@ pub(crate) async fn serve(
 impl Driver {
     async fn run(&mut self) {
         self.obey();
-        while self.closing.is_none() {
+        while self.closing.is_none() && !self.tunnelled {
             let input = poll_fn(|cx| self.poll_input(cx)).await;
             self.tell(input);
             self.obey();
+        }
+        if self.tunnelled {
+            self.tunnel().await;
         }
     }
 
@@ -201,9 +208,15 @@ impl Driver {
         })
     }
 
-    /// The timer is moved only when it would come too late; too early costs one look.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.machine.poll_deadline() else { return Poll::Pending };
+        match self.machine.poll_deadline() {
+            Some(deadline) => self.poll_timer(deadline, cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// The timer is moved only when it would come too late; too early costs one look.
+    fn poll_timer(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let armed = match self.armed {
                 Some(armed) if armed <= deadline => armed,
@@ -284,6 +297,7 @@ impl Driver {
         match action {
             Action::Send { to, bytes, urgent } => self.control(to).push(bytes, urgent),
             Action::StartTls(side) => return self.start_tls(side),
+            Action::Tunnel => self.tunnelled = true,
             Action::Connect => self.dial(),
             Action::ConnectTo { host, port } => self.dial_named(host, port),
             Action::Listen { side, expected, advertise } => {

@@ -252,6 +252,9 @@ pub enum Action {
     /// Write what is to be written, then begin the TLS handshake on that control connection;
     /// nothing is read from it in between.
     StartTls(Side),
+    /// The server took the client's AUTH: write what is to be written, then carry bytes both ways
+    /// and look at none (P122). The machine has nothing more to say.
+    Tunnel,
     /// Lease a data port on that side. `advertise`: the address will be spoken (227), so one that
     /// is valid for this client must exist; with 229 only the port counts.
     Listen {

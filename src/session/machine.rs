@@ -87,7 +87,7 @@ pub(super) enum Phase {
     Open(Link),
     /// Over, but for the report of a transfer that is being stopped.
     Ending { reason: CloseReason, until: Instant },
-    /// [`Action::Close`] was given.
+    /// [`Action::Close`] or [`Action::Tunnel`] was given.
     Closed,
 }
 

@@ -35,6 +35,7 @@ mod queue;
 mod replies;
 mod secure;
 mod transfer;
+mod tunnel;
 
 pub use event::{Action, CloseReason, Event, Side};
 pub use machine::Machine;

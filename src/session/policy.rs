@@ -78,6 +78,8 @@ pub enum ClientTls {
     Required,
     /// TLS from the first byte, as on port 990 (P113).
     Implicit,
+    /// AUTH is the server's: once it took one, the session is a byte pipe (P122, P102).
+    Passthrough,
 }
 
 /// What is asked of the server. Where TLS is asked for and not had, the session ends: there is no

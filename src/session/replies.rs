@@ -151,6 +151,7 @@ impl Machine {
                 self.hold_abor_line(&line, reply.ends());
             }
             Kind::Feat(_) => self.feat_line(index, reply),
+            Kind::Auth(_) => self.auth_line(index, reply),
             _ => self.pass(reply),
         }
     }
@@ -165,6 +166,7 @@ impl Machine {
                 self.end(CloseReason::ServerRefused, now);
             }
             Kind::Greeting => self.secure_server(now),
+            Kind::Auth(words) => self.auth_answered(words, code, now),
             Kind::Own(own) => self.own_reply(*own, code, self.is_last_line(Side::Upstream), now),
             Kind::Login(verb) => self.login_reply(*verb, code, now),
             Kind::Mode => self.mode_reply(code, now),
@@ -310,7 +312,7 @@ impl Machine {
     }
 
     /// A line written anew (P2), the server's address hidden if so configured (P25).
-    fn line(&self, reply: &ReplyLine<'_>) -> Vec<u8> {
+    pub(super) fn line(&self, reply: &ReplyLine<'_>) -> Vec<u8> {
         let mut line = Vec::with_capacity(reply.raw.len() + 2);
         reply.write_to(&mut line);
         let inner = self.link().filter(|_| self.policy.hide_addresses).map(|link| link.peer.ip());

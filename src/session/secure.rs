@@ -145,6 +145,10 @@ impl Machine {
         }
         let protected = self.secure.is_tls(Side::Downstream);
         match command.verb {
+            // What protects, protects inside of the tunnel that AUTH opens.
+            _ if self.policy.tls.client == ClientTls::Passthrough => {
+                self.answer(canned::AUTH_FIRST);
+            }
             Verb::Auth => self.auth(command.arg, last, now),
             Verb::Ccc if protected => self.answer(canned::CCC_REFUSED),
             Verb::Ccc => self.answer(canned::CCC_NOT_PROTECTED),

@@ -264,6 +264,7 @@ impl World {
                     *data = stage;
                 }
             }
+            Action::Tunnel => return Err("a tunnel that nobody asked for".into()),
             Action::CloseTransfer => {
                 self.data = None;
                 self.ledger.released();

@@ -98,7 +98,12 @@ impl Driver {
     }
 }
 
-fn source(leg: Leg, lease: Option<PortLease>, control: &Control, port: u16) -> Option<LegSource> {
+pub(super) fn source(
+    leg: Leg,
+    lease: Option<PortLease>,
+    control: &Control,
+    port: u16,
+) -> Option<LegSource> {
     let mut to = match leg {
         Leg::Accept => return lease.map(LegSource::Accept),
         Leg::Connect(to) => to,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::advertise::Advertiser;
+use crate::data::mirror::Mirror;
 use crate::data::options::DataOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
@@ -31,6 +32,8 @@ pub(crate) struct Rooms {
     pub(crate) downstream_ports: Arc<PortPool>,
     /// Data ports that the server connects to, in active mode.
     pub(crate) upstream_ports: Arc<PortPool>,
+    /// Ports that are the server's own, for sessions whose AUTH it took.
+    pub(crate) mirror: Option<Arc<Mirror>>,
     /// Decides what a 227 says.
     pub(crate) advertiser: Arc<Advertiser>,
     /// Waits and sizes of transfers.

@@ -6,6 +6,7 @@ mod doorstep;
 mod filezilla;
 mod legs;
 mod matrix;
+mod passthrough;
 mod servers;
 mod strangers;
 mod transfers;
