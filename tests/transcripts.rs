@@ -276,7 +276,7 @@ fn action_words(action: &Action) -> String {
     };
     match action {
         Action::Connect => "connect".into(),
-        Action::Listen { side, expected, advertise } => {
+        Action::Listen { side, expected, advertise, .. } => {
             let advertise = if *advertise { " advertise" } else { "" };
             format!("listen {} {expected}{advertise}", side.label())
         }

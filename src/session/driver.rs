@@ -302,8 +302,8 @@ impl Driver {
                 let (to, within) = (self.arrival.server, self.rooms.connect);
                 self.connecting = Some(Box::pin(async move { upstream.connect(to, within).await }));
             }
-            Action::Listen { side, expected, advertise } => {
-                return Some(match self.listen(side, expected, advertise) {
+            Action::Listen { side, expected, advertise, protected } => {
+                return Some(match self.listen(side, expected, advertise, protected) {
                     Ok(addr) => Event::Listening(side, addr),
                     Err(why) => Event::ListenRefused(side, why),
                 });

@@ -25,12 +25,15 @@ pub(crate) use client::{ClientSession, TlsClient};
 pub(crate) use error::TlsError;
 pub(crate) use failure::{Class, HandshakeError};
 pub(crate) use handshake::{TlsInfo, accept, connect};
-pub(crate) use hello::{Offer, offered};
+pub(crate) use hello::offered;
 pub(crate) use options::{
     CertificateFiles, ClientCertificate, ClientTlsOptions, ServerTlsOptions, TlsVersion,
     TlsVersions, UnknownSni, Verify,
 };
 pub(crate) use server::{ServerSession, TlsServer};
+
+/// In place of a ServerHello: the alert access_denied, fatal, as a record of its own (RFC 8446 6).
+pub(crate) const ACCESS_DENIED: &[u8] = &[21, 3, 3, 0, 2, 2, 49];
 
 /// The one source of cryptography, named wherever one is needed: a process-wide default could be
 /// taken away by another library.

@@ -1,30 +1,11 @@
 //! Hellos of a real client in any pieces, and what is none.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
-use rustls::client::ClientConnection;
 use tokio::io::AsyncWriteExt as _;
 
 use super::*;
-use crate::tls::testing::{Authority, PATIENCE, Peer, loopback};
-use crate::tls::{ServerSession, TlsVersion};
-
-/// The first flight of this client.
-fn hello(peer: &Peer) -> Vec<u8> {
-    let config = Arc::new(peer.config.clone());
-    let mut client = ClientConnection::new(config, peer.name.clone()).unwrap();
-    let mut bytes = Vec::new();
-    client.write_tls(&mut bytes).unwrap();
-    bytes
-}
-
-/// A session and the hello of its client, on whose control connection it has been.
-async fn acquainted(ca: &Authority, version: TlsVersion) -> (ServerSession, Vec<u8>) {
-    let (session, peer) = (ca.server().session(), ca.client(version));
-    peer.visit(session.control()).await.unwrap();
-    (session, hello(&peer))
-}
+use crate::tls::TlsVersion;
+use crate::tls::testing::{Authority, PATIENCE, loopback};
 
 /// The same bytes with the handshake message cut over records of `size`.
 fn in_records(hello: &[u8], size: usize) -> Vec<u8> {
@@ -40,13 +21,13 @@ fn in_records(hello: &[u8], size: usize) -> Vec<u8> {
 async fn an_offer_names_its_session_and_no_other() {
     let ca = Authority::new();
     for version in [TlsVersion::V12, TlsVersion::V13] {
-        let (one, from_one) = acquainted(&ca, version).await;
-        let (other, from_other) = acquainted(&ca, version).await;
-        let (one_offers, other_offers) =
-            (Offer::read(&from_one).unwrap().unwrap(), Offer::read(&from_other).unwrap().unwrap());
+        let (one, _, one_peer) = ca.acquainted(version).await;
+        let (other, _, other_peer) = ca.acquainted(version).await;
+        let offer = |hello: Vec<u8>| Offer::read(&hello).unwrap().unwrap();
+        let (one_offers, other_offers) = (offer(one_peer.hello()), offer(other_peer.hello()));
         assert!(one.gave(&one_offers) && other.gave(&other_offers));
         assert!(!one.gave(&other_offers) && !other.gave(&one_offers));
-        let stranger = Offer::read(&hello(&ca.client(version))).unwrap().unwrap();
+        let stranger = offer(ca.client(version).hello());
         assert_eq!(stranger.tickets, Vec::<Vec<u8>>::new());
         assert!(!one.gave(&stranger) && !one.gave(&Offer::default()));
     }
@@ -68,7 +49,7 @@ async fn a_session_id_is_an_offer_too() {
 #[tokio::test]
 async fn pieces_are_put_together() {
     let ca = Authority::new();
-    let (_, whole) = acquainted(&ca, TlsVersion::V13).await;
+    let whole = ca.acquainted(TlsVersion::V13).await.2.hello();
     let offer = Offer::read(&whole).unwrap().unwrap();
     assert_eq!(offer.tickets.len(), 1);
     for size in [1, 7, 100, 4000] {
@@ -96,8 +77,7 @@ async fn pieces_are_put_together() {
 async fn a_look_does_not_spoil_the_handshake() {
     let ca = Authority::new();
     for version in [TlsVersion::V12, TlsVersion::V13] {
-        let (session, peer) = (ca.server().session(), ca.client(version));
-        let (info, _) = peer.visit(session.control()).await.unwrap();
+        let (session, info, peer) = ca.acquainted(version).await;
         let (near, far) = loopback().await;
         let serve = async {
             let offer = offered(&far).await.unwrap();
@@ -115,7 +95,7 @@ async fn a_look_does_not_spoil_the_handshake() {
 #[tokio::test]
 async fn an_end_or_nonsense_ends_the_wait() {
     let ca = Authority::new();
-    let whole = hello(&ca.client(TlsVersion::V13));
+    let whole = ca.client(TlsVersion::V13).hello();
     let half = &whole[..whole.len() / 2];
     for (sent, why) in [
         (&b""[..], io::ErrorKind::UnexpectedEof),
@@ -133,7 +113,7 @@ async fn an_end_or_nonsense_ends_the_wait() {
 #[test]
 fn what_is_no_hello() {
     let ca = Authority::new();
-    let whole = hello(&ca.client(TlsVersion::V12));
+    let whole = ca.client(TlsVersion::V12).hello();
     let with = |at: usize, byte: u8| {
         let mut bytes = whole.clone();
         bytes[at] = byte;
@@ -155,11 +135,11 @@ fn what_is_no_hello() {
 fn of_many_tickets_few_are_looked_at() {
     let identity = [&[0, 1, b't'][..], &[0; 4]].concat();
     let identities = identity.repeat(100);
-    let vector = |body: &[u8]| {
-        [&u16::try_from(body.len()).unwrap().to_be_bytes()[..], body].concat()
-    };
+    let vector =
+        |body: &[u8]| [&u16::try_from(body.len()).unwrap().to_be_bytes()[..], body].concat();
     let extension = [&PRE_SHARED_KEY.to_be_bytes()[..], &vector(&vector(&identities))].concat();
-    let body = [&[3, 3][..], &[0; 32], &[0], &[0, 2, 0x13, 1], &[1, 0], &vector(&extension)].concat();
+    let body =
+        [&[3, 3][..], &[0; 32], &[0], &[0, 2, 0x13, 1], &[1, 0], &vector(&extension)].concat();
     let length = u32::try_from(body.len()).unwrap().to_be_bytes();
     let message = [&[CLIENT_HELLO][..], &length[1..], &body].concat();
     let hello = [&[RECORD_HANDSHAKE, 3, 1][..], &vector(&message)].concat();
@@ -174,7 +154,7 @@ proptest! {
         let framed = [&[22, 3, 1, 0xff, 0xff, 1, 0, 0x20, 0][..], &bytes].concat();
         let _ = Offer::read(&framed);
         static HELLO: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
-            hello(&Authority::new().client(TlsVersion::V13))
+            Authority::new().client(TlsVersion::V13).hello()
         });
         let mut changed = HELLO.clone();
         let at = at % changed.len();
