@@ -7,6 +7,7 @@ mod filezilla;
 mod legs;
 mod matrix;
 mod servers;
+mod sharing;
 mod strangers;
 mod transfers;
 mod upstream;
