@@ -300,8 +300,8 @@ impl Driver {
             Action::Tunnel => self.tunnelled = true,
             Action::Connect => self.dial(),
             Action::ConnectTo { host, port } => self.dial_named(host, port),
-            Action::Listen { side, expected, advertise } => {
-                return Some(match self.listen(side, expected, advertise) {
+            Action::Listen { side, expected, advertise, protected } => {
+                return Some(match self.listen(side, expected, advertise, protected) {
                     Ok(addr) => Event::Listening(side, addr),
                     Err(why) => Event::ListenRefused(side, why),
                 });

@@ -203,6 +203,12 @@ impl Machine {
         self.policy.tls.client_data && !self.secure.protection().downstream
     }
 
+    /// Whether the next transfer of the client is sure to be protected although PROT counts only at
+    /// its command (P116): it is now, and PROT C, AUTH, REIN and CCC are refused.
+    pub(super) fn data_stays_protected(&self) -> bool {
+        self.policy.tls.client_data && self.secure.protection().downstream
+    }
+
     // --- our own AUTH, PBSZ, PROT towards the server ---
 
     /// Whether the greeted server is to be protected first; if so it has begun.

@@ -1,10 +1,11 @@
 //! TLS of a session's connections: keys, handshakes, what came of them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Driver;
 use super::control::Shake;
 use crate::data::guard::TransferTls;
+use crate::data::ports::Proof;
 use crate::session::event::{Event, Side};
 use crate::tls::{self, ClientSession, HandshakeError, ServerSession, TlsInfo};
 
@@ -33,6 +34,12 @@ impl SessionTls {
             downstream: self.downstream.clone().zip(self.client.clone()),
             upstream: self.upstream.clone(),
         }
+    }
+
+    /// By what the client's data connection can be told from others, if it waits at most so long.
+    pub(super) fn proof(&self, patience: Duration) -> Option<Proof> {
+        let session = self.downstream.clone()?;
+        Some(Proof { session, patience })
     }
 }
 

@@ -8,6 +8,7 @@ mod legs;
 mod matrix;
 mod passthrough;
 mod servers;
+mod sharing;
 mod strangers;
 mod transfers;
 mod upstream;
