@@ -4,6 +4,11 @@
 //! session lives and dies on its worker. Background work (names, files, signals) has the thread
 //! that calls [`App::run`].
 
+#[cfg(feature = "acme")]
+mod acme;
+#[cfg(not(feature = "acme"))]
+#[path = "app/no_acme.rs"]
+mod acme;
 mod bind;
 mod certificates;
 mod parts;
@@ -25,7 +30,7 @@ use crate::listener::Door;
 use crate::net::socket;
 use crate::registry::seats::Seats;
 use crate::telemetry::xferlog::Xferlog;
-pub(crate) use bind::is_missing_ipv6;
+use certificates::{Secured, Wake};
 use parts::Parts;
 
 /// Everything bound and ready; nothing accepted yet.
@@ -35,6 +40,7 @@ pub struct App {
     /// For each worker, its control sockets and the door each belongs to.
     sockets: Vec<Vec<(TcpListener, Arc<Door>)>>,
     addresses: Vec<SocketAddr>,
+    acme: acme::Clients,
     shutdown: Duration,
 }
 
@@ -113,7 +119,7 @@ impl App {
             }
             doors.push(door);
         }
-        Ok(Self { doors, sockets, addresses, shutdown: config.shutdown })
+        Ok(Self { doors, sockets, addresses, acme: parts.acme, shutdown: config.shutdown })
     }
 
     /// The control addresses, as bound.
@@ -135,11 +141,10 @@ impl App {
             tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
         }
         self.announce();
-        let secured = self.doors.iter().filter_map(|door| {
-            let tls = door.rooms.client_tls.clone()?;
-            Some((door.rooms.name.clone(), tls))
-        });
-        tokio::spawn(certificates::keep(secured.collect(), stop.clone()));
+        let wake = Arc::<Wake>::default();
+        let secured = self.doors.iter().flat_map(|door| Secured::of(door)).collect();
+        tokio::spawn(certificates::keep(secured, wake.clone(), stop.clone()));
+        tokio::spawn(self.acme.keep(wake, stop.clone()));
         let mut threads = Vec::new();
         for (number, sockets) in self.sockets.into_iter().enumerate() {
             match worker(number, sockets, stop.clone()) {
