@@ -136,7 +136,11 @@ impl Machine {
     fn final_line(&mut self, index: usize, reply: &ReplyLine<'_>) {
         let Some(pending) = self.pending.get_mut(index) else { return };
         match &mut pending.kind {
-            Kind::Greeting if self.policy.greeting.is_some() => {}
+            Kind::Greeting => {
+                if self.policy.greeting.is_none() && !self.promises_too_much(reply.code) {
+                    self.pass(reply);
+                }
+            }
             Kind::Mode => self.mode_line(reply),
             Kind::Own(own) => Self::own_line(own, reply),
             Kind::Transfer => {
@@ -162,7 +166,12 @@ impl Machine {
                 }
                 self.end(CloseReason::ServerRefused, now);
             }
-            Kind::Greeting => self.secure_server(now),
+            Kind::Greeting => {
+                if self.policy.greeting.is_none() && self.promises_too_much(code) {
+                    self.say(Side::Downstream, canned::READY);
+                }
+                self.secure_server(now);
+            }
             Kind::Own(own) => self.own_reply(*own, code, self.is_last_line(Side::Upstream), now),
             Kind::Login(verb) => self.login_reply(*verb, code, now),
             Kind::Mode => self.mode_reply(code, now),

@@ -134,14 +134,18 @@ fn renewed_when_due() {
 fn refused() {
     let scene = scene();
     let file = scene.file(NAME);
-    let pebble = Pebble::start(&scene.lab, &scene.pki, 8080);
+    let pebble = Pebble::start(&scene.lab, &scene.pki, 80);
     let mut gateway = Gateway::start(&scene.lab, &scene.config(&[NAME, "nowhere.example.test"]));
     gateway.logs("no such name", |line| {
         line.contains("\"not-verified\"") && line.contains("cannot verify nowhere.example.test")
     });
     let stands_in = fs::read(&file).expect("the stand-in");
     gateway.stop();
+    assert_eq!(pebble.issued(), 0);
 
+    // The next issuer is asked with an account that it does not know.
+    drop(pebble);
+    let pebble = Pebble::start(&scene.lab, &scene.pki, 8080);
     let mut gateway = Gateway::start(&scene.lab, &scene.config(&[NAME]));
     gateway.logs("nobody at that port", |line| {
         line.contains(&format!("cannot verify {NAME}"))
@@ -149,7 +153,7 @@ fn refused() {
     });
     assert!(fs::read(&file).expect("the stand-in") == stands_in);
     assert_eq!(pebble.issued(), 0);
-    // The next one is asked with an account that it does not know.
+
     drop(pebble);
     let pebble = Pebble::start(&scene.lab, &scene.pki, 80);
     let taken = scene.lab.net.gateway.listen((PUBLIC, 80).into()).expect("listen");
