@@ -114,7 +114,11 @@ impl Servers {
 
 fn server(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     s.overlay("address", flags.upstream.clone());
-    let address = s.require("address", host::host_port);
+    let tls = tls::Protection::read(s.section("tls"));
+    let address = s.require("address", host::host_port(tls.port()));
+    if let Some(address) = &address {
+        tls.check_port(&s, address);
+    }
     let Policy { mut upstream_mode, mut upstream_ports, mut abor, mut cr_nul, .. } =
         Policy::default();
     let (mut retry_epsv, mut sessions) = (RETRY_EPSV, 0);
@@ -124,7 +128,6 @@ fn server(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     s.set("cr_nul", &mut cr_nul, Item::boolean);
     s.set("retry_epsv", &mut retry_epsv, value::duration(Duration::ZERO..=DAY));
     s.set("sessions", &mut sessions, value::integer(0..=1_000_000));
-    let tls = tls::Protection::read(s.section("tls"), address.as_ref());
     s.finish();
     let (mode, ports) = (upstream_mode, upstream_ports);
     Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv, sessions, tls })
