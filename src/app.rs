@@ -4,6 +4,11 @@
 //! session lives and dies on its worker. Background work (names, files, signals) has the thread
 //! that calls [`App::run`].
 
+#[cfg(feature = "acme")]
+mod acme;
+#[cfg(not(feature = "acme"))]
+#[path = "app/no_acme.rs"]
+mod acme;
 mod bind;
 mod certificates;
 mod mirror;
@@ -26,7 +31,7 @@ use crate::listener::Door;
 use crate::net::socket;
 use crate::registry::seats::Seats;
 use crate::telemetry::xferlog::Xferlog;
-pub(crate) use bind::is_missing_ipv6;
+use certificates::{Secured, Wake};
 use parts::Parts;
 
 /// Everything bound and ready; nothing accepted yet.
@@ -38,6 +43,7 @@ pub struct App {
     /// For each worker, its share of the ports that are forwarded one-to-one.
     forwarded: mirror::ByWorker,
     addresses: Vec<SocketAddr>,
+    acme: acme::Clients,
     shutdown: Duration,
 }
 
@@ -118,7 +124,8 @@ impl App {
             }
             doors.push(door);
         }
-        Ok(Self { doors, sockets, forwarded, addresses, shutdown: config.shutdown })
+        let acme = parts.acme;
+        Ok(Self { doors, sockets, forwarded, addresses, acme, shutdown: config.shutdown })
     }
 
     /// The control addresses, as bound.
@@ -140,11 +147,10 @@ impl App {
             tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
         }
         self.announce();
-        let secured = self.doors.iter().filter_map(|door| {
-            let tls = door.rooms.client_tls.clone()?;
-            Some((door.rooms.name.clone(), tls))
-        });
-        tokio::spawn(certificates::keep(secured.collect(), stop.clone()));
+        let wake = Arc::<Wake>::default();
+        let secured = self.doors.iter().flat_map(|door| Secured::of(door)).collect();
+        tokio::spawn(certificates::keep(secured, wake.clone(), stop.clone()));
+        tokio::spawn(self.acme.keep(wake, stop.clone()));
         let mut threads = Vec::new();
         let sockets = self.sockets.into_iter().zip(self.forwarded);
         for (number, (sockets, forwarded)) in sockets.enumerate() {

@@ -4,12 +4,12 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use super::BuildError;
-use super::bind::{is_missing_ipv6, remedy};
+use super::bind::remedy;
 use crate::config::ListenerConfig;
 use crate::data::mirror::Mirror;
 use crate::data::options::PortRange;
 use crate::listener::Door;
-use crate::net::socket;
+use crate::net::socket::{self, is_missing_ipv6};
 use crate::session::policy::ClientTls;
 
 /// A listening port and whom it is for.

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::BuildError;
+use super::acme::Clients;
 use crate::advertise::Advertiser;
 use crate::config::ListenerConfig;
 use crate::data::mirror::Mirror;
@@ -28,6 +29,8 @@ pub(super) struct Parts {
     seats: Arc<Seats>,
     servers: HashMap<String, Server>,
     pools: Vec<(PortOptions, Arc<PortPool>)>,
+    /// Who fetches certificates.
+    pub(super) acme: Clients,
 }
 
 /// An upstream and the places it has.
@@ -44,7 +47,8 @@ impl Parts {
         xferlog: Option<Arc<Xferlog>>,
         seats: Arc<Seats>,
     ) -> Self {
-        Self { own, xferlog, seats, servers: HashMap::new(), pools: Vec::new() }
+        let (servers, pools, acme) = Default::default();
+        Self { own, xferlog, seats, servers, pools, acme }
     }
 
     /// A listener's door, with all that is behind it.
@@ -69,7 +73,7 @@ impl Parts {
             throttle: Throttle::listener(&listener.data.rates),
             data: Arc::new(listener.data.clone()),
             keepalive: listener.keepalive,
-            client_tls: client_tls(listener)?,
+            client_tls: self.client_tls(listener)?,
             server_tls: server_tls(listener)?,
             xferlog: self.xferlog.clone(),
         };
@@ -81,6 +85,20 @@ impl Parts {
             process: self.seats.clone(),
             server: seats,
         })
+    }
+
+    fn client_tls(
+        &mut self,
+        listener: &ListenerConfig,
+    ) -> Result<Option<Arc<TlsServer>>, BuildError> {
+        let whose = || format!("listener \"{}\"", listener.name);
+        let Some(options) = &listener.tls else { return Ok(None) };
+        if let Some(acme) = &options.acme {
+            let prepared = self.acme.prepare(&listener.name, acme);
+            prepared.map_err(|e| BuildError::Tls { whose: whose(), source: e.into() })?;
+        }
+        let loaded = TlsServer::load(options).map(Some);
+        loaded.map_err(|e| BuildError::Tls { whose: whose(), source: e.into() })
     }
 
     fn server(&mut self, listener: &ListenerConfig) -> Server {
@@ -102,12 +120,6 @@ impl Parts {
         self.pools.push((options.clone(), pool.clone()));
         pool
     }
-}
-
-fn client_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {
-    let loaded = listener.tls.as_ref().map(TlsServer::load).transpose();
-    let whose = || format!("listener \"{}\"", listener.name);
-    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
 }
 
 fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, BuildError> {

@@ -112,7 +112,11 @@ impl Server {
 pub(super) fn read(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     s.overlay("address", flags.upstream.clone());
     let written = s.written("address");
-    let address = s.take("address", host::host_port);
+    let tls = tls::Protection::read(s.section("tls"));
+    let address = s.take("address", host::host_port(tls.port()));
+    if let Some(address) = &address {
+        tls.check_port(&s, address);
+    }
     let mut server = Server { place: s.place().cloned(), ..Server::any(name) };
     s.set("data", &mut server.mode, value::choice(MODES));
     s.set("data_ports", &mut server.ports, data_ports);
@@ -120,7 +124,7 @@ pub(super) fn read(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Se
     s.set("cr_nul", &mut server.cr_nul, Item::boolean);
     s.set("retry_epsv", &mut server.retry_epsv, value::duration(Duration::ZERO..=DAY));
     s.set("sessions", &mut server.sessions, value::integer(0..=1_000_000));
-    server.tls = tls::Protection::read(s.section("tls"), address.as_ref());
+    server.tls = tls;
     s.finish();
     server.address = address;
     (server.address.is_some() || written.is_none()).then_some(server)

@@ -61,6 +61,8 @@ replies! {
     BAD_ARGUMENT = "501 Syntax error in parameters or arguments.";
     /// P12, P81, P182, P187.
     NOT_IMPLEMENTED = "502 Command not implemented.";
+    /// In the place of a greeting that says more than hello (P114).
+    READY = "220 Ready.";
     /// P112.
     AUTH_OK = "234 AUTH TLS ok, begin the handshake.";
     /// P112.

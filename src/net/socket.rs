@@ -49,6 +49,15 @@ pub(crate) fn listen_data(addr: SocketAddr) -> io::Result<std::net::TcpListener>
     Ok(socket.into())
 }
 
+/// `[::]` beside another address means "and IPv6, if there is any".
+pub(crate) fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
+    let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    address.is_ipv6()
+        && address.ip().is_unspecified()
+        && (error.raw_os_error() == Some(unsupported)
+            || error.kind() == io::ErrorKind::AddrNotAvailable)
+}
+
 fn listener(addr: SocketAddr) -> io::Result<Socket> {
     #[cfg(target_os = "linux")]
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking(), None)?;

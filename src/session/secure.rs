@@ -211,6 +211,15 @@ impl Machine {
 
     // --- our own AUTH, PBSZ, PROT towards the server ---
 
+    /// A greeting in the clear that says more than hello, while a side is yet to be protected:
+    /// nobody is to believe that a login, or a password, was asked for (P114, S14).
+    pub(super) fn promises_too_much(&self, greeting: ReplyCode) -> bool {
+        let tls = &self.policy.tls;
+        let server = matches!(tls.server, ServerTls::Explicit | ServerTls::Auto | ServerTls::Same);
+        let client = tls.client == ClientTls::Required && !self.secure.is_tls(Side::Downstream);
+        greeting.get() != 220 && !greeting.is_negative() && (server || client)
+    }
+
     /// Whether the greeted server is to be protected first; if so it has begun.
     pub(super) fn secure_server(&mut self, now: Instant) {
         let client = self.secure.is_tls(Side::Downstream);

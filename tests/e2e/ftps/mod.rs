@@ -1,5 +1,6 @@
 //! FTPS on either side, between real programs and against bad input.
 
+mod acme;
 mod certificates;
 mod clients;
 mod doorstep;
