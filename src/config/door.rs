@@ -100,6 +100,8 @@ impl Doors<'_> {
         let (server, (bind, binds)) = (server?, binds?);
         settings.data.downstream.expose = expose.ok()?;
         settings.policy.greeting = greeting;
+        settings.data.downstream.borrowed = mode == Mode::Tproxy;
+        settings.advertise.original = mode.is_transparent();
         server.instruct(&mut settings);
         let tls = tls.instruct(&mut settings);
         let config = ListenerConfig {

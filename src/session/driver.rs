@@ -300,7 +300,9 @@ impl Driver {
             Action::Connect => {
                 let upstream = self.rooms.upstream.clone();
                 let (to, within) = (self.arrival.server, self.rooms.connect);
-                self.connecting = Some(Box::pin(async move { upstream.connect(to, within).await }));
+                let client = Some(self.arrival.client.ip());
+                self.connecting =
+                    Some(Box::pin(async move { upstream.connect(to, client, within).await }));
             }
             Action::Listen { side, expected, advertise } => {
                 return Some(match self.listen(side, expected, advertise) {

@@ -16,9 +16,9 @@ use tokio::time::Instant;
 
 pub(crate) use error::UpstreamError;
 
-use crate::net::socket;
+use crate::net::socket::{self, Origin};
 use epsv::EpsvMemory;
-use options::UpstreamOptions;
+use options::{Source, UpstreamOptions};
 use resolve::Resolver;
 
 /// No dial takes longer, whatever the configuration says.
@@ -49,10 +49,11 @@ impl Upstream {
     }
 
     /// Opens a control connection within `timeout`, to the address given or the configured one:
-    /// resolves, then tries each address in order.
+    /// resolves, then tries each address in order. `client` is for whom.
     pub(crate) async fn connect(
         &self,
         to: Option<SocketAddr>,
+        client: Option<IpAddr>,
         timeout: Duration,
     ) -> Result<TcpStream, UpstreamError> {
         let deadline = Instant::now() + timeout.min(LONGEST_DIAL);
@@ -69,7 +70,7 @@ impl Upstream {
             // What is left is shared, so that one dead address does not use it all up.
             let left = deadline.saturating_duration_since(Instant::now());
             let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-            match socket::connect(address, None, share).await {
+            match socket::connect_control(address, self.origin(address, client), share).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => {
                     failure = Some(UpstreamError::Connect { address, source: Arc::new(error) });
@@ -81,6 +82,23 @@ impl Upstream {
             None => UpstreamError::Unknown,
         };
         Err(failure.unwrap_or_else(nowhere))
+    }
+
+    /// How a control connection leaves. A client of the other family has no address to lend.
+    fn origin(&self, to: SocketAddr, client: Option<IpAddr>) -> Origin {
+        let lent = client.map(|client| client.to_canonical()).filter(|client| {
+            self.options.source == Source::Client && client.is_ipv4() == to.is_ipv4()
+        });
+        Origin {
+            from: lent.map(|client| SocketAddr::new(client, 0)),
+            borrowed: lent.is_some(),
+            mark: self.mark(),
+        }
+    }
+
+    /// What all connections of its sessions are marked with; 0 is nothing.
+    pub(crate) fn mark(&self) -> u32 {
+        self.options.mark.unwrap_or_default()
     }
 
     /// The server at `peer` refused EPSV: not asked again for a while (P73).
@@ -96,6 +114,11 @@ impl Upstream {
     /// Whether this is one of our own control listeners: never to be dialled, nor for data (P83).
     pub(crate) fn is_own(&self, to: SocketAddr) -> bool {
         own::is_own(&self.own, to)
+    }
+
+    /// Whether this is an address of this machine: no server that a client may choose (P175, S38).
+    pub(crate) fn is_ourselves(&self, to: SocketAddr) -> bool {
+        self.is_own(to) || own::is_local(to.ip().to_canonical())
     }
 }
 

@@ -13,4 +13,5 @@ mod matrix;
 mod modes;
 mod operator;
 mod ports;
+mod router;
 mod support;

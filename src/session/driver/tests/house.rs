@@ -23,7 +23,8 @@ use crate::session::driver::rooms::Rooms;
 use crate::session::driver::serve;
 use crate::session::policy::Policy;
 use crate::upstream::Upstream;
-use crate::upstream::options::{HostPort, UpstreamOptions};
+use crate::upstream::destinations::Mode;
+use crate::upstream::options::{HostPort, Source, UpstreamOptions};
 
 /// What must come comes within this time, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,9 +74,13 @@ impl House {
             tls: None,
             sessions: None,
             retry_epsv: PATIENCE,
+            source: Source::Auto,
+            mark: None,
         };
         let rooms = Rooms {
             name: "test".into(),
+            mode: Mode::Gateway,
+            lends: false,
             policy: Arc::new(policy),
             upstream: Upstream::new(upstream, Vec::new()),
             connect: PATIENCE,
