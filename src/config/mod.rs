@@ -16,6 +16,7 @@ mod read;
 mod resolve;
 mod section;
 mod server;
+mod servers;
 mod settings;
 mod source;
 mod suggest;

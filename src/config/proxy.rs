@@ -14,6 +14,7 @@ use super::value;
 use crate::data::options::Peers;
 use crate::net::balancers::{Balancers, HeaderOptions};
 use crate::net::proxy_header::Version;
+use crate::upstream::destinations::Mode;
 
 /// On which connections of a listener a header has to come first (P164).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +41,17 @@ pub(super) struct Balanced {
 
 impl Balanced {
     /// Reads the keys of a listener.
-    pub(super) fn read(s: &mut Section<'_>) -> Self {
+    pub(super) fn read(s: &mut Section<'_>, mode: Mode) -> Self {
         let on = s.take("proxy_protocol", value::choice(ON));
         let wrong = on.is_none() && s.written("proxy_protocol").is_some();
         let on = on.unwrap_or(On::None);
+        if let (true, Some(place)) = (mode.is_transparent(), s.written("proxy_protocol"))
+            && on != On::None
+        {
+            let reason =
+                "clients aim at their servers here: no balancer comes before this listener";
+            s.report("proxy_protocol", Problem::error(reason).at(&place));
+        }
         let place = s.place_of("proxy_from");
         let from = match &place {
             Some(_) => s.list("proxy_from", value::network),

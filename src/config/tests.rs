@@ -1,8 +1,10 @@
+mod acme;
 mod checks;
 mod environment;
 mod proxy;
 mod reference;
 mod tls;
+mod transparent;
 mod values;
 
 use super::*;

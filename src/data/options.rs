@@ -61,6 +61,8 @@ pub(crate) struct PortOptions {
     pub(crate) bind: Option<IpAddr>,
     /// How they come.
     pub(crate) peers: Peers,
+    /// That address need not be this machine's: peers aim at somebody else (P172).
+    pub(crate) borrowed: bool,
 }
 
 /// How the peers of a range of ports come to us (P164, P165).
@@ -110,6 +112,8 @@ pub(crate) struct DataOptions {
     pub(crate) downstream: PortOptions,
     /// Ports that servers connect to, in active mode.
     pub(crate) upstream: PortOptions,
+    /// Ports that lead to the same port of the server, where AUTH is the server's (P122).
+    pub(crate) forwarded: Option<PortRange>,
     /// Where our connections to active clients leave from, 20 for firewalls of old; 0 is any port
     /// (P40).
     pub(crate) source_port: u16,
@@ -186,6 +190,7 @@ impl Default for DataOptions {
         Self {
             downstream: PortOptions::new(PortRange { first: 10100, last: 10199 }),
             upstream: PortOptions::new(PortRange { first: 11000, last: 11999 }),
+            forwarded: None,
             source_port: 0,
             accept: Duration::from_secs(60),
             dial: Duration::from_secs(15),
@@ -223,7 +228,8 @@ impl std::fmt::Display for PortOptions {
 impl PortOptions {
     /// Exactly this range: nothing left out, told as it is, on the control connection's address.
     pub(crate) const fn new(range: PortRange) -> Self {
-        Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None, peers: Peers::Direct }
+        let (peers, borrowed) = (Peers::Direct, false);
+        Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None, peers, borrowed }
     }
 
     /// The ports that peers are told, where these lie in one range of their own.

@@ -2,7 +2,9 @@
 //! all else on a connection: PROXY headers.
 
 pub(crate) mod balancers;
+pub(crate) mod helper;
 pub(crate) mod preface;
 pub mod proxy_header;
 pub(crate) mod socket;
 pub(crate) mod stream;
+pub(crate) mod transparent;

@@ -5,6 +5,7 @@
 
 mod balanced;
 mod classic;
+mod forward;
 mod ftps;
 mod hostile;
 mod interrupt;
@@ -15,4 +16,5 @@ mod matrix;
 mod modes;
 mod operator;
 mod ports;
+mod router;
 mod support;

@@ -124,7 +124,7 @@ impl Trial {
 
     /// Brings TLS up, by the mode.
     async fn up(&self, options: &ClientTlsOptions) -> Result<Found, Refusal> {
-        let client = TlsClient::load(options, &self.upstream.options().address.host)?;
+        let client = TlsClient::load(options, self.upstream.options().host())?;
         let plain = self.connect().await?;
         if self.policy.server == ServerTls::Implicit {
             let (mut peer, info) = self.secure(plain, &client).await?;
@@ -147,8 +147,9 @@ impl Trial {
     }
 
     async fn connect(&self) -> Result<TcpStream, UpstreamError> {
+        let stream = self.upstream.connect(None, None, self.dial).await?;
         let [version, _] = self.upstream.options().proxy;
-        self.upstream.connect_for(None, self.dial, version.map(Version::own)).await
+        self.upstream.introduce(stream, version.map(Version::own)).await
     }
 
     async fn secure(

@@ -7,17 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
-use super::{Listener, Local, Place, PortPool, Waiting};
+use super::{Listener, Local, Place, PortPool, Verdict, sharing};
+use crate::data::headers::Announced;
 use crate::data::options::Expose;
 use crate::net::balancers::HeaderOptions;
-use crate::net::preface::{self, NoHeader};
-use crate::net::proxy_header::Origin;
-
-/// Headers of one pool that are awaited at once: a balancer sends its header with the connection, so
-/// a moment's worth of those.
-pub(super) const HEADERS: usize = 1024;
 
 /// Has the header read, and the connection handed to the lease that waits for the one it names.
 pub(super) fn receive(
@@ -27,87 +21,56 @@ pub(super) fn receive(
     peer: SocketAddr,
 ) {
     let Place { pool, address, port } = &listener.place;
-    let stranger = || {
-        listener.strangers.fetch_add(1, Ordering::Relaxed);
+    let strangers = Arc::clone(&listener.strangers);
+    let stranger = move || {
+        strangers.fetch_add(1, Ordering::Relaxed);
     };
-    if !options.from.list(peer.ip()) {
-        return stranger();
-    }
-    let Some(seat) = pool.headers.take() else {
-        pool.closed(peer, "crowded", "too many connections have yet to send a PROXY header");
-        return stranger();
-    };
-    let (pool, address, port, within) = (pool.clone(), *address, *port, options.within);
+    let Some(seat) = pool.headers.admit(options, peer) else { return stranger() };
     // The port closes with its last lease, whoever is on the way in.
-    let listener = Arc::downgrade(listener);
+    let (pool, address, port, options) = (pool.clone(), *address, *port, options.clone());
     tokio::spawn(async move {
-        let origin = pool.origin(peer, timeout(within, preface::receive(&stream)).await);
+        let announced = pool.headers.read(&options, &stream, peer).await;
         drop(seat);
-        let waiting = origin.and_then(|(client, told)| {
-            pool.claim(address, port, told, client).map(|waiting| (waiting, client))
-        });
-        match waiting {
-            // A lease dropped in this very moment refuses it, and the connection closes.
-            Some((waiting, client)) => {
-                drop(stream.into_std().map(|s| waiting.hand_over.send((s, client))));
+        let Some(Announced { client, told }) = announced else { return stranger() };
+        match pool.claim(address, port, told, client) {
+            Some((Verdict::Peer(waiting), _)) => {
+                // A lease dropped in this very moment refuses it, and the connection closes.
+                sharing::hand_over(&waiting.hand_over, stream, client, false);
             }
-            None => {
-                if let Some(listener) = listener.upgrade() {
-                    listener.strangers.fetch_add(1, Ordering::Relaxed);
-                }
+            Some((Verdict::Either(claimants), listener)) => {
+                listener.sort(stream, client, claimants);
             }
+            Some((Verdict::Stranger, _)) | None => stranger(),
         }
     });
 }
 
-type Header = Result<Result<Origin, NoHeader>, tokio::time::error::Elapsed>;
-
 impl PortPool {
-    /// Who connects, and to which port of the balancer's.
-    fn origin(&self, peer: SocketAddr, header: Header) -> Option<(SocketAddr, Option<u16>)> {
-        match header {
-            Ok(Ok(Origin::Relayed { source, destination })) => {
-                Some((source, Some(destination.port())))
-            }
-            Ok(Ok(Origin::Local | Origin::Unknown)) => Some((peer, None)),
-            Ok(Err(NoHeader::Nothing)) => None,
-            Ok(Err(error)) => {
-                self.closed(peer, "malformed", &error.to_string());
-                None
-            }
-            Err(_) => {
-                self.closed(peer, "late", "no whole PROXY header came in time");
-                None
-            }
-        }
-    }
-
-    /// Uses up the lease that waits for the client on the port it was told, or else on the one where
-    /// its connection came in, if that says anything (P166).
+    /// Whose it is: of those who wait for the client at the port it was told, or else at the one
+    /// where its connection came in, if that says anything (P166).
     fn claim(
         &self,
         address: Local,
         port: u16,
         told: Option<u16>,
         client: SocketAddr,
-    ) -> Option<Waiting> {
+    ) -> Option<(Verdict, Arc<Listener>)> {
         let mut by_address = self.lock();
         let ports = by_address.get_mut(&address)?;
         let expose = &self.options.expose;
         let meant = ports.open.keys().copied().find(|p| told.is_some() && expose.told(*p) == told);
-        let admits = |waiting: &Waiting| waiting.expected.admits(client.ip());
-        let found = meant.and_then(|meant| ports.remove(meant, admits));
-        match expose {
-            Expose::Any(_) => found,
-            _ => found.or_else(|| ports.remove(port, admits)),
-        }
-    }
-
-    fn closed(&self, peer: SocketAddr, why: &'static str, sentence: &str) {
-        if let Some(count) = self.seldom.count(why) {
-            let ports = &self.options.range;
-            tracing::warn!(%ports, %peer, why, count, "data connection closed: {sentence}");
-        }
+        let here = (!matches!(expose, Expose::Any(_))).then_some(port);
+        let mut waited_at = meant.into_iter().chain(here).filter(|port| {
+            let waiting = ports.open.get(port).map_or(&[][..], |open| &*open.waiting);
+            waiting.iter().any(|waiting| waiting.expected.admits(client.ip()))
+        });
+        let port = waited_at.next()?;
+        drop(waited_at);
+        let listener = ports.open.get(&port)?.listener.upgrade()?;
+        let (verdict, orphans) = ports.admit(port, client.ip());
+        drop(by_address);
+        drop(orphans);
+        Some((verdict, listener))
     }
 }
 

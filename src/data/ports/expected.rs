@@ -2,7 +2,18 @@
 
 use std::net::IpAddr;
 
+use crate::data::options::Peers;
 use crate::net::balancers::Balancers;
+
+impl Peers {
+    /// Who may connect where `peer` is awaited.
+    pub(crate) fn expected(&self, peer: IpAddr) -> Expected {
+        match self {
+            Self::Direct | Self::Announced(_) => Expected::new(peer),
+            Self::Hidden(balancers) => Expected::behind(balancers.clone(), peer),
+        }
+    }
+}
 
 /// The one peer that may connect to a lease.
 #[derive(Debug, Clone)]
@@ -19,7 +30,7 @@ impl Expected {
     }
 
     /// The peer, or a balancer: like is compared with like, as far as there is any (P165).
-    pub(super) fn behind(balancers: Balancers, peer: IpAddr) -> Self {
+    fn behind(balancers: Balancers, peer: IpAddr) -> Self {
         Self { behind: Some(balancers), ..Self::new(peer) }
     }
 

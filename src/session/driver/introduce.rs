@@ -3,14 +3,19 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::net::TcpStream;
+
 use super::{Connecting, Driver};
 use crate::net::proxy_header::Facts;
+use crate::upstream::UpstreamError;
 
 impl Driver {
-    /// Dials the server's control connection.
-    pub(super) fn connect(&self) -> Connecting {
+    /// A dial to the server's control port, and then the header.
+    pub(super) fn introduced<D>(&self, dial: D) -> Connecting
+    where
+        D: Future<Output = Result<TcpStream, UpstreamError>> + Send + 'static,
+    {
         let upstream = self.rooms.upstream.clone();
-        let (to, within) = (self.arrival.server, self.rooms.connect);
         let [version, _] = upstream.options().proxy;
         let header = version.map(|version| {
             // Before AUTH nothing is known of the client's TLS, unless we were told to greet it
@@ -18,7 +23,7 @@ impl Driver {
             let facts = Facts { tls: self.tls.facts(), ..self.facts() };
             version.header(self.arrival.client, self.arrival.local, &facts)
         });
-        Box::pin(async move { upstream.connect_for(to, within, header).await })
+        Box::pin(async move { upstream.introduce(dial.await?, header).await })
     }
 
     /// What opens a data connection to `to`: the same client, from its control connection's

@@ -2,6 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::*;
 use crate::data::options::{Peers, PortOptions, PortRange};
@@ -41,10 +42,10 @@ async fn bring(to: SocketAddr, header: &[u8]) -> TcpStream {
 
 /// The lease's connection: whom it is from, and the word it begins with.
 async fn taken(lease: &mut PortLease) -> (IpAddr, String) {
-    let (mut stream, from) = timeout(LONG, lease.accept()).await.unwrap().unwrap();
+    let mut visitor = timeout(LONG, lease.accept()).await.unwrap().unwrap();
     let mut word = [0; 4];
-    stream.read_exact(&mut word).await.unwrap();
-    (from.ip(), String::from_utf8_lossy(&word).into_owned())
+    visitor.stream.read_exact(&mut word).await.unwrap();
+    (visitor.peer.ip(), String::from_utf8_lossy(&word).into_owned())
 }
 
 async fn refused(mut stream: TcpStream) {
@@ -55,7 +56,7 @@ async fn refused(mut stream: TcpStream) {
 #[tokio::test]
 async fn who_the_header_names_gets_in() {
     let (pool, local) = pool(1, LONG, None);
-    let mut lease = pool.lease(local, client(1)).unwrap();
+    let mut lease = pool.lease(local, client(1), None).unwrap();
     let to = lease.listened();
     // Not a balancer; nobody who is awaited; not a header; itself, and it is not awaited.
     let others = async {
@@ -83,7 +84,7 @@ async fn who_the_header_names_gets_in() {
 #[tokio::test]
 async fn a_header_that_is_late_is_none() {
     let (pool, local) = pool(1, Duration::from_millis(50), None);
-    let mut lease = pool.lease(local, client(1)).unwrap();
+    let mut lease = pool.lease(local, client(1), None).unwrap();
     let silent = bring(lease.listened(), b"\r\n").await;
     tokio::select! {
         _ = lease.accept() => panic!("a stranger got in"),
@@ -96,7 +97,7 @@ async fn a_header_that_is_late_is_none() {
 #[tokio::test]
 async fn the_balancer_itself() {
     let (pool, local) = pool(1, LONG, None);
-    let mut lease = pool.lease(local, balancer()).unwrap();
+    let mut lease = pool.lease(local, balancer(), None).unwrap();
     let _own = bring(lease.listened(), &[&Version::V1.own()[..], b"data"].concat()).await;
     assert_eq!(taken(&mut lease).await, (balancer(), "data".into()));
 }
@@ -105,8 +106,8 @@ async fn the_balancer_itself() {
 #[tokio::test]
 async fn a_lease_that_ends_takes_nobody_elses_connection_along() {
     let (pool, local) = pool(1, LONG, None);
-    let mut first = pool.lease(local, client(1)).unwrap();
-    let mut second = pool.lease(local, client(2)).unwrap();
+    let mut first = pool.lease(local, client(1), None).unwrap();
+    let mut second = pool.lease(local, client(2), None).unwrap();
     let (to, port) = (first.listened(), first.listened().port());
     let mut slow = bring(to, b"\r\n\r\n").await;
     // In line behind the slow one.
@@ -122,7 +123,7 @@ async fn a_lease_that_ends_takes_nobody_elses_connection_along() {
 #[tokio::test]
 async fn the_told_port_decides() {
     let (pool, local) = pool(2, LONG, Some(Expose::Shift(-10_000)));
-    let mut leases: Vec<_> = (0..2).map(|_| pool.lease(local, client(1)).unwrap()).collect();
+    let mut leases: Vec<_> = (0..2).map(|_| pool.lease(local, client(1), None).unwrap()).collect();
     let to = leases[0].listened();
     let [first, second] = [0, 1].map(|n| leases[n].exposed_port());
     let _one = bring(to, &[&header(client(1), second)[..], b"two."].concat()).await;
@@ -135,7 +136,7 @@ async fn the_told_port_decides() {
     assert_eq!(taken(&mut leases[0]).await.1, "one.");
     // A port that we never told says nothing; where it came in does.
     drop(leases);
-    let mut lease = pool.lease(local, client(1)).unwrap();
+    let mut lease = pool.lease(local, client(1), None).unwrap();
     let _odd = bring(lease.listened(), &[&header(client(1), 9)[..], b"odd."].concat()).await;
     assert_eq!(taken(&mut lease).await.1, "odd.");
 }
@@ -146,10 +147,10 @@ async fn one_socket_for_all_ports() {
     let told = PortRange { first: 40_000, last: 40_002 };
     let (pool, local) = pool(1, LONG, Some(Expose::Any(told)));
     let to = SocketAddr::new(local, pool.options.range.first);
-    let mut leases: Vec<_> = (0..3).map(|_| pool.lease(local, client(1)).unwrap()).collect();
-    assert!(matches!(pool.lease(local, client(1)), Err(LeaseError::Exhausted)));
+    let mut leases: Vec<_> = (0..3).map(|_| pool.lease(local, client(1), None).unwrap()).collect();
+    assert!(matches!(pool.lease(local, client(1), None), Err(LeaseError::Exhausted)));
     // Another client may wait on one of the same.
-    let mut other = pool.lease(local, client(2)).unwrap();
+    let mut other = pool.lease(local, client(2), None).unwrap();
     let mut ports: Vec<_> = leases.iter().map(PortLease::exposed_port).collect();
     ports.sort_unstable();
     assert_eq!(ports, [40_000, 40_001, 40_002]);
@@ -168,6 +169,6 @@ async fn one_socket_for_all_ports() {
         assert_eq!(taken(&mut lease).await.1, word[1..]);
     }
     drop(other);
-    assert!(socket::listen_data(to).is_ok(), "the socket is still open");
-    assert!(pool.lease(local, client(1)).is_ok());
+    assert!(socket::listen_data(to, false).is_ok(), "the socket is still open");
+    assert!(pool.lease(local, client(1), None).is_ok());
 }
