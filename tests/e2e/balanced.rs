@@ -11,6 +11,7 @@ use crate::support::mock::{Mock, polite};
 use crate::support::net::{CLIENT, CLIENT6, PUBLIC};
 use crate::support::pki::Pki;
 use crate::support::servers::{Kind, Server};
+use crate::support::tls_servers;
 use crate::support::wire::{TlsClient, Version};
 
 const V2: &str = "send-proxy-v2 proxy-v2-options crc32c,unique-id";
@@ -116,6 +117,29 @@ fn implicit_tls_behind_the_header() {
     session.store(Mode::Pasv, "STOR new", b"more");
     session.in_step();
     gateway.stop();
+}
+
+/// A session whose TLS is the server's: its data connections come with headers too (P122).
+#[test]
+fn passed_through() {
+    let lab = Lab::new();
+    let pki = Pki::new(&lab);
+    lab.serve("file", b"content");
+    let tls = tls_servers::vsftpd(&pki.gateway());
+    let told = format!("pasv_address={BALANCER_DATA}\npasv_min_port=60000\npasv_max_port=60010\n");
+    let server = Server::vsftpd(&lab, 21, &format!("{tls}{told}"));
+    let _haproxy = Haproxy::before_gateway(&lab, V2, V2);
+    let lines = "tls = { mode = \"passthrough\" }\ndata = { passthrough_ports = \"60000-60010\" }";
+    let config = config(server.address(), "both", lines).ports("61000-61010");
+    let gateway = Gateway::start(&lab, &config);
+    let security = Security::Explicit(TlsClient::new(&pki.ca(), Version::Tls12));
+    let mut session = Control::login_secure(&lab.net.client, balancer(), &security);
+    assert_eq!(session.fetch(Mode::Pasv, "RETR file"), b"content");
+    session.store(Mode::Pasv, "STOR new", b"more");
+    session.expect("QUIT", 221);
+    drop(session);
+    let log = gateway.stop();
+    assert!(has(&log, &[&format!("\"client_data\":\"{CLIENT}:"), "\"tunnel\":true"]), "{log}");
 }
 
 /// Headers on control alone: data come from the balancer, and it is not seen for whom (P165).
