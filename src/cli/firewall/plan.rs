@@ -135,6 +135,9 @@ fn of_listener(listener: &ListenerConfig) -> Vec<Opening> {
     let data = &listener.data.downstream;
     let at = data.bind.map_or(all.clone(), |ip| vec![ip]);
     openings.push(opening(Purpose::ClientData, data.range, outside(data), &at, clients));
+    if let Some(ports) = listener.mirrored() {
+        openings.push(opening(Purpose::ClientData, ports, Vec::new(), &at, clients));
+    }
     if listener.policy.upstream_mode.is_let_in() {
         let server = &listener.upstream;
         let literal: Option<IpAddr> = server.address.host.parse().ok();
