@@ -122,7 +122,7 @@ impl Report {
                 self.mirrored(&listener.name, ports, address);
             }
         }
-        if listener.policy.upstream_mode.is_let_in() {
+        if listener.policy.lets_server_in() {
             // Which address the server will see is not known before it is reached.
             let any = IpAddr::from([0, 0, 0, 0]);
             self.range(&listener.name, "server", &listener.data.upstream, any);

@@ -98,7 +98,7 @@ fn intersect(a: PortRange, b: PortRange) -> bool {
 fn ranges(door: &Door, kernel: &Kernel, problems: &mut Vec<Problem>) {
     let (data, places) = (&door.config.data, &door.places);
     let mut sides = vec![("data.ports", &data.downstream, &places.ports)];
-    if door.config.policy.upstream_mode.is_let_in() {
+    if door.config.policy.lets_server_in() {
         sides.push(("data.upstream_ports", &data.upstream, &places.upstream_ports));
         if intersect(data.downstream.range, data.upstream.range) {
             let place = places.upstream_ports.as_ref().or(places.ports.as_ref());
@@ -197,7 +197,7 @@ fn forwarded(door: &Door, number: usize, doors: &[Door]) -> Option<Problem> {
     let near = doors.iter().enumerate().filter(|(_, other)| share_address(door, other));
     let clash = near.into_iter().find_map(|(n, other)| {
         let data = &other.config.data;
-        let let_in = other.config.policy.upstream_mode.is_let_in();
+        let let_in = other.config.policy.lets_server_in();
         let ranges = [
             ("ports", Some(data.downstream.range)),
             ("upstream_ports", Some(data.upstream.range).filter(|_| let_in)),

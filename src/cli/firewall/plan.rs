@@ -138,7 +138,7 @@ fn of_listener(listener: &ListenerConfig) -> Vec<Opening> {
     if let Some(ports) = listener.mirrored() {
         openings.push(opening(Purpose::ClientData, ports, Vec::new(), &at, clients));
     }
-    if listener.policy.upstream_mode.is_let_in() {
+    if listener.policy.lets_server_in() {
         let server = &listener.upstream;
         let literal: Option<IpAddr> = server.address.host.parse().ok();
         let only: Vec<IpNet> = literal.map(IpNet::from).into_iter().collect();
