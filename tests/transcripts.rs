@@ -278,9 +278,10 @@ fn action_words(action: &Action) -> String {
     match action {
         Action::Connect => "connect".into(),
         Action::ConnectTo { host, port } => format!("connect {host} {port}"),
-        Action::Listen { side, expected, advertise } => {
+        Action::Listen { side, expected, advertise, protected } => {
             let advertise = if *advertise { " advertise" } else { "" };
-            format!("listen {} {expected}{advertise}", side.label())
+            let protected = if *protected { " protected" } else { "" };
+            format!("listen {} {expected}{advertise}{protected}", side.label())
         }
         Action::Open(plan) => format!("open {} {}", leg(plan.downstream), leg(plan.upstream)),
         Action::Advance(stage) => match stage {

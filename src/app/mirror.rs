@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use super::BuildError;
-use super::bind::{is_missing_ipv6, remedy};
+use super::bind::remedy;
 use crate::config::ListenerConfig;
 use crate::data::mirror::Mirror;
 use crate::listener::Door;
-use crate::net::socket;
+use crate::net::socket::{self, is_missing_ipv6};
 use crate::session::policy::ClientTls;
 
 /// A listening port and whom it is for.
@@ -27,7 +27,7 @@ pub(super) fn bind(
     let mut sockets = Vec::new();
     for ip in addresses(listener) {
         for address in (range.first..=range.last).map(|port| SocketAddr::new(ip, port)) {
-            match socket::listen_data(address) {
+            match socket::listen_data(address, false) {
                 Ok(socket) => sockets.push(socket),
                 Err(error) if is_missing_ipv6(&address, &error) => break,
                 Err(error) => {

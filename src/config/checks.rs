@@ -50,6 +50,7 @@ pub(super) fn all(doors: &[Door], kernel: &Kernel) -> Vec<Problem> {
         problems.extend(doors.iter().filter_map(|other| door_in_range(door, other)));
         problems.extend(forwarded(door, n, doors));
         problems.extend(private_address(door));
+        problems.extend(earlier.iter().find_map(|other| acme(door, other)));
     }
     problems
 }
@@ -214,6 +215,23 @@ fn forwarded(door: &Door, number: usize, doors: &[Door]) -> Option<Problem> {
     let reason = format!("`passthrough_ports` {range} overlap {clash}: a port leads to one place");
     let place = door.places.forwarded.as_ref().or(door.place.as_ref());
     Some(Problem::error(reason).within(place).about("data.passthrough_ports"))
+}
+
+/// Two certificates kept in one file.
+fn acme(door: &Door, other: &Door) -> Option<Problem> {
+    let of = |door: &Door| door.config.tls.as_ref()?.acme.clone();
+    let (ours, theirs) = (of(door)?, of(other)?);
+    if ours == theirs || ours.files() != theirs.files() {
+        return None;
+    }
+    let reason = format!(
+        "listener `{}` has the first name and `dir` of this certificate, but not all else: each \
+         would overwrite the other's",
+        other.config.name
+    );
+    let problem = Problem::error(reason).within(door.place.as_ref());
+    let remedy = "write the same `acme` for both, or give one another `dir`";
+    Some(problem.about(format!("listener.{}.tls.acme", door.config.name)).remedy(remedy))
 }
 
 /// A private address told to the whole world.

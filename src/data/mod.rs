@@ -8,6 +8,7 @@
 //! transfer   the handle, and the task behind it
 //!   opening    bring both legs up, in the order the dialogue asks for (P42, P43, P46)
 //!     leg        accept or connect          ports   leases of ports
+//!       claims     who of several it is, on a port shared under TLS
 //!   relay      both directions until delivered, broken, stalled or stopped
 //!     pump       one direction              splice  through a pipe of the kernel
 //!     cipher     both, where a leg is under TLS     guard   the handshakes of legs
@@ -22,6 +23,7 @@ pub(crate) mod throttle;
 pub(crate) mod transfer;
 
 mod cipher;
+mod claims;
 pub(crate) mod guard;
 mod leg;
 mod meter;

@@ -27,20 +27,23 @@ pub struct Login<'a> {
     pub user: &'a [u8],
     /// Where.
     pub server: Destination,
-    /// A further word stood behind: the user's name at the gateway itself, to which an ACCT with
-    /// its password belongs.
+    /// A further word stood behind that is no port: the user's name at the gateway itself, to which
+    /// an ACCT with its password belongs.
     pub account: bool,
 }
 
 impl<'a> Login<'a> {
-    /// Reads the argument of USER; `None` if it names no server, or not as one is named.
+    /// Reads the argument of USER, `name@host:port` or `name@host port`; `None` if it names no server, or not as one is named.
     pub fn parse(arg: &'a [u8]) -> Option<Self> {
         let mut words = arg.splitn(2, |b| *b == b' ');
         let login = words.next()?;
         let at = login.iter().rposition(|b| *b == b'@')?;
         let (user, server) = (login.get(..at)?, login.get(at + 1..)?);
-        let account = words.next().is_some_and(|word| !word.trim_ascii().is_empty());
-        let server = Destination::parse(server)?;
+        let mut server = Destination::parse(server)?;
+        let word = words.next().unwrap_or_default().trim_ascii();
+        let port = std::str::from_utf8(word).ok().and_then(number).filter(|port| *port != 0);
+        server.port = port.unwrap_or(server.port);
+        let account = !word.is_empty() && port.is_none();
         (!user.is_empty()).then_some(Self { user, server, account })
     }
 }
@@ -77,7 +80,7 @@ impl fmt::Display for Destination {
 }
 
 fn number(text: &str) -> Option<u16> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+    if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 /// A name, or an address in its one proper form: resolvers take `127.1` and `0x7f000001` as well,

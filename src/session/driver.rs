@@ -299,9 +299,9 @@ impl Driver {
             Action::StartTls(side) => return self.start_tls(side),
             Action::Tunnel => self.tunnelled = true,
             Action::Connect => self.dial(),
-            Action::ConnectTo { .. } => self.dial(),
-            Action::Listen { side, expected, advertise } => {
-                return Some(match self.listen(side, expected, advertise) {
+            Action::ConnectTo { host, port } => self.dial_named(host, port),
+            Action::Listen { side, expected, advertise, protected } => {
+                return Some(match self.listen(side, expected, advertise, protected) {
                     Ok(addr) => Event::Listening(side, addr),
                     Err(why) => Event::ListenRefused(side, why),
                 });

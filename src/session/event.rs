@@ -264,6 +264,8 @@ pub enum Action {
         expected: IpAddr,
         /// Whether the advertised address is needed too.
         advertise: bool,
+        /// The connection will be under TLS or will not be used, whatever is said until then.
+        protected: bool,
     },
     /// Start the transfer task over the leases and targets of this grant.
     Open(TransferPlan),

@@ -39,9 +39,14 @@ impl Machine {
                 by_user: false,
                 account: false,
             }),
+            Verb::Pass => return self.answer(canned::NOW_NAME_THE_SERVER),
             _ => return self.answer(canned::NAME_THE_SERVER),
         };
         let Some(named) = named else {
+            // Some clients log in to the gateway before they name the server. It opens nothing.
+            if command.verb == Verb::User && !command.arg.contains(&b'@') {
+                return self.answer(canned::ANY_PASSWORD);
+            }
             self.answer(canned::NAME_THE_SERVER);
             return self.login_failed(now);
         };

@@ -139,7 +139,11 @@ impl Machine {
         let greets_itself = self.greets_itself();
         let Some(pending) = self.pending.get_mut(index) else { return };
         match &mut pending.kind {
-            Kind::Greeting if greets_itself => {}
+            Kind::Greeting => {
+                if !greets_itself && !self.promises_too_much(reply.code) {
+                    self.pass(reply);
+                }
+            }
             Kind::Mode => self.mode_line(reply),
             Kind::Own(own) => Self::own_line(own, reply),
             Kind::Transfer => {
@@ -168,9 +172,14 @@ impl Machine {
                 }
                 self.end(CloseReason::ServerRefused, now);
             }
-            Kind::Greeting => self.secure_server(now),
             Kind::Noop(reply) => self.noop_answered(reply, code, now),
             Kind::Raw => self.raw_answered(code),
+            Kind::Greeting => {
+                if !self.greets_itself() && self.promises_too_much(code) {
+                    self.say(Side::Downstream, canned::READY);
+                }
+                self.secure_server(now);
+            }
             Kind::Auth(words) => self.auth_answered(words, code, now),
             Kind::Own(own) => self.own_reply(*own, code, self.is_last_line(Side::Upstream), now),
             Kind::Login(verb) => self.login_reply(*verb, code, now),

@@ -140,10 +140,11 @@ fn of_listener(listener: &ListenerConfig) -> Vec<Opening> {
     }
     if listener.policy.lets_server_in() {
         let server = &listener.upstream;
-        let literal: Option<IpAddr> = server.address.host.parse().ok();
+        let host = server.address.as_ref().map(|address| &address.host);
+        let literal: Option<IpAddr> = host.and_then(|host| host.parse().ok());
         let only: Vec<IpNet> = literal.map(IpNet::from).into_iter().collect();
         let who = Who { allow: &only, deny: &[] };
-        let purpose = Purpose::ServerData(server.address.host.clone());
+        let purpose = Purpose::ServerData(host.map_or("servers".into(), String::clone));
         // Which of our addresses the server sees is for the routes to say.
         let any = |ip: IpAddr| match ip {
             IpAddr::V4(_) => IpAddr::from([0; 4]),

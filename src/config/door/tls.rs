@@ -1,5 +1,7 @@
 //! `tls` of a listener: what its clients may and must protect, and what we show them.
 
+mod acme;
+
 use std::net::SocketAddr;
 
 use super::super::problem::{Place, Problem};
@@ -10,7 +12,9 @@ use super::super::settings::Settings;
 use super::super::value;
 use crate::data::options::{DataTls, Reuse};
 use crate::session::policy::ClientTls;
-use crate::tls::{CertificateFiles, ClientCertificate, ServerTlsOptions, TlsVersions, UnknownSni};
+use crate::tls::{
+    AcmeOptions, CertificateFiles, ClientCertificate, ServerTlsOptions, TlsVersions, UnknownSni,
+};
 
 const MODES: &[(&str, ClientTls)] = &[
     ("off", ClientTls::Off),
@@ -65,7 +69,9 @@ impl Protection {
     pub(super) fn read(mut s: Section<'_>) -> Self {
         let place = s.written("mode");
         let mode = protection::mode(&mut s, MODES, ClientTls::Off);
-        let options = options(&mut s);
+        let acme = s.section("acme");
+        let fetched = acme.is_given();
+        let options = options(&mut s, acme);
         let DataTls { mut reuse, mut strict_client_end, .. } = DataTls::default();
         let mut data = matches!(mode, ClientTls::Required | ClientTls::Implicit);
         s.set("data", &mut data, value::choice(DATA));
@@ -74,7 +80,9 @@ impl Protection {
         match mode {
             ClientTls::Off => {}
             ClientTls::Passthrough => useless(&mut s),
-            _ if options.certificates.is_empty() => no_certificate(&mut s, place.as_ref()),
+            _ if options.certificates.is_empty() && !fetched => {
+                no_certificate(&mut s, place.as_ref());
+            }
             _ => {}
         }
         if mode == ClientTls::Optional && data {
@@ -158,14 +166,17 @@ fn no_certificate(s: &mut Section<'_>, place: Option<&Place>) {
         s.report(
             "cert",
             problem.remedy(
-                "add cert = \"FILE\" and key = \"FILE\"; for a first try: ftpgate cert self-signed",
+                "add cert = \"FILE\" and key = \"FILE\", or acme = { names = [\"NAME\"] }; for a first \
+                 try: ftpgate cert self-signed",
             ),
         );
     }
 }
 
-fn options(s: &mut Section<'_>) -> ServerTlsOptions {
+fn options(s: &mut Section<'_>, acme: Section<'_>) -> ServerTlsOptions {
     let mut certificates: Vec<_> = protection::pair(s).into_iter().collect();
+    let acme = fetched(s, acme);
+    certificates.extend(acme.as_ref().map(AcmeOptions::files));
     if let Some(more) = s.tables("certificates", element) {
         certificates.extend(more);
     }
@@ -184,7 +195,22 @@ fn options(s: &mut Section<'_>) -> ServerTlsOptions {
     s.set("client_cert", &mut client_certificate, value::choice(CLIENT_CERT));
     client_certificates(s, client_certificate);
     let versions = TlsVersions { min, max };
-    ServerTlsOptions { certificates, client_ca, client_certificate, versions, unknown_sni }
+    ServerTlsOptions { certificates, acme, client_ca, client_certificate, versions, unknown_sni }
+}
+
+/// A certificate that is fetched stands in the place of one that is named.
+fn fetched(s: &mut Section<'_>, acme: Section<'_>) -> Option<AcmeOptions> {
+    let named = s.written("cert").or_else(|| s.written("key")).filter(|_| acme.is_given());
+    if let Some(named) = named {
+        let problem = Problem::error("a certificate that is named and one that is fetched");
+        let problem = match acme.place() {
+            Some(place) => problem.at(&named).context(place, "fetched"),
+            None => problem.at(&named),
+        };
+        let remedy = "keep one of them; others, for other names, go into `certificates`";
+        s.report("cert", problem.remedy(remedy));
+    }
+    acme::read(acme)
 }
 
 /// One of `certificates`: both keys are needed.

@@ -12,6 +12,7 @@ use crate::data::options::DataOptions;
 use crate::data::testing::{LONG, SHORT, noise, patient, read_all, read_reset, report, reset};
 use crate::data::throttle::Throttle;
 use crate::data::transfer::{LegSource, Transfer};
+use crate::net::socket::Origin;
 use crate::session::event::{Direction, Stage};
 
 const WAY: Direction = Direction::Either;
@@ -19,12 +20,12 @@ const WAY: Direction = Direction::Either;
 /// A client and a server with a wire between them.
 async fn wired(options: DataOptions) -> (TcpStream, TcpStream, Transfer) {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let ours = TcpListener::from_std(socket::listen_data(any).unwrap()).unwrap();
+    let ours = TcpListener::from_std(socket::listen_data(any, false).unwrap()).unwrap();
     let theirs = TcpListener::bind(any).await.unwrap();
     let client = socket::connect(ours.local_addr().unwrap(), None, LONG).await.unwrap();
     let (stream, peer) = ours.accept().await.unwrap();
     let downstream = LegSource::Up { stream, peer };
-    let upstream = LegSource::Connect { to: theirs.local_addr().unwrap(), from: None };
+    let upstream = LegSource::Connect { to: theirs.local_addr().unwrap(), from: Origin::default() };
     let (options, throttle) = (Arc::new(options), Throttle::default());
     let transfer = Transfer::start(downstream, upstream, options, throttle, TransferTls::default());
     transfer.advance(Stage::Requested(WAY));

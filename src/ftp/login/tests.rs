@@ -15,6 +15,7 @@ fn a_login_names_user_and_server() {
         ("ann@192.0.2.7:21", "ann", "192.0.2.7:21", false),
         ("ann@[2001:db8::7]:2121", "ann", "[2001:db8::7]:2121", false),
         ("ann@[2001:db8::7]", "ann", "[2001:db8::7]:21", false),
+        ("ann@ftp.example.org 2121", "ann", "ftp.example.org:2121", false),
         ("ann@ftp.example.org gate", "ann", "ftp.example.org:21", true),
     ] {
         let expected = Some((user.to_owned(), server.to_owned(), account));

@@ -9,13 +9,26 @@ use super::control::Control;
 use crate::net::socket;
 use crate::session::event::{Event, Side};
 use crate::upstream::UpstreamError;
+use crate::upstream::options::HostPort;
 
 impl Driver {
     /// To the configured server, or to the one that the client aims at.
     pub(super) fn dial(&mut self) {
         let upstream = self.rooms.upstream.clone();
         let (to, within) = (self.arrival.server, self.rooms.connect);
-        self.connecting = Some(Box::pin(async move { upstream.connect(to, within).await }));
+        let client = Some(self.arrival.client.ip());
+        self.connecting = Some(Box::pin(async move { upstream.connect(to, client, within).await }));
+    }
+
+    /// To the server that the client named.
+    pub(super) fn dial_named(&mut self, host: String, port: u16) {
+        self.tls.name_server(&host);
+        let (upstream, rooms) = (self.rooms.upstream.clone(), self.rooms.clone());
+        let server = HostPort { host, port };
+        let client = Some(self.arrival.client.ip());
+        self.connecting = Some(Box::pin(async move {
+            upstream.connect_named(server, &rooms.destinations, client, rooms.connect).await
+        }));
     }
 
     pub(super) fn connected(&mut self, server: TcpStream, now: Instant) {

@@ -1,5 +1,6 @@
 //! FTPS on either side, between real programs and against bad input.
 
+mod acme;
 mod certificates;
 mod clients;
 mod doorstep;
@@ -8,6 +9,7 @@ mod legs;
 mod matrix;
 mod passthrough;
 mod servers;
+mod sharing;
 mod strangers;
 mod transfers;
 mod upstream;
