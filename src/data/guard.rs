@@ -65,8 +65,7 @@ impl Guard {
         Box::pin(async move {
             let shaken = match &self {
                 Self::Server { session, control, upload, options } => {
-                    let config = session.data(control, *upload);
-                    tls::accept(stream, config, options.handshake).await
+                    session.accept_data(stream, (control, *upload), options.handshake).await
                 }
                 Self::Client { session, options } => {
                     tls::connect(stream, session, options.handshake).await

@@ -4,7 +4,7 @@
 //! [`server`] and [`client`] each give one thing for every FTP session, which knows how its data
 //! connections prove that they belong to it: a session of the control connection, resumed.
 //! [`handshake`] brings a connection up and tells what came of it; [`hello`] says before that what a
-//! client would resume.
+//! client would resume. [`pace`] bounds how many full handshakes a client address can have.
 
 mod certs;
 mod client;
@@ -13,6 +13,7 @@ mod failure;
 mod handshake;
 mod hello;
 mod options;
+mod pace;
 mod server;
 mod tickets;
 mod verify;
@@ -24,7 +25,9 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 pub(crate) use client::{ClientSession, TlsClient};
 pub(crate) use error::TlsError;
 pub(crate) use failure::{Class, HandshakeError};
-pub(crate) use handshake::{TlsInfo, accept, connect};
+#[cfg(test)]
+pub(crate) use handshake::accept;
+pub(crate) use handshake::{TlsInfo, connect};
 pub(crate) use hello::offered;
 pub(crate) use options::{
     CertificateFiles, ClientCertificate, ClientTlsOptions, ServerTlsOptions, TlsVersion,
