@@ -12,8 +12,10 @@
 //!   relay      both directions until delivered, broken, stalled or stopped
 //!     pump       one direction              splice  through a pipe of the kernel
 //!     cipher     both, where a leg is under TLS     guard   the handshakes of legs
+//! mirror     ports that are the server's own, for dialogues that we cannot read
 //! ```
 
+pub(crate) mod mirror;
 pub(crate) mod options;
 pub(crate) mod ports;
 pub(crate) mod throttle;

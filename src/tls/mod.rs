@@ -6,6 +6,8 @@
 //! [`handshake`] brings a connection up and tells what came of it; [`hello`] says before that what a
 //! client would resume. [`pace`] bounds how many full handshakes a client address can have.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod certs;
 mod client;
 mod error;
@@ -14,6 +16,7 @@ mod handshake;
 mod hello;
 mod options;
 mod pace;
+mod self_signed;
 mod server;
 mod tickets;
 mod verify;
@@ -22,6 +25,8 @@ use std::sync::{Arc, LazyLock};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
+#[cfg(feature = "acme")]
+pub(crate) use acme::{Acme, AcmeError};
 pub(crate) use client::{ClientSession, TlsClient};
 pub(crate) use error::TlsError;
 pub(crate) use failure::{Class, HandshakeError};
@@ -30,13 +35,17 @@ pub(crate) use handshake::accept;
 pub(crate) use handshake::{TlsInfo, connect};
 pub(crate) use hello::offered;
 pub(crate) use options::{
-    CertificateFiles, ClientCertificate, ClientTlsOptions, ServerTlsOptions, TlsVersion,
-    TlsVersions, UnknownSni, Verify,
+    AcmeOptions, CertificateFiles, ClientCertificate, ClientTlsOptions, ServerTlsOptions,
+    TlsVersion, TlsVersions, UnknownSni, Verify,
 };
+pub(crate) use self_signed::self_signed;
 pub(crate) use server::{ServerSession, TlsServer};
 
 /// In place of a ServerHello: the alert access_denied, fatal, as a record of its own (RFC 8446 6).
 pub(crate) const ACCESS_DENIED: &[u8] = &[21, 3, 3, 0, 2, 2, 49];
+
+/// Whether this build can fetch certificates by ACME.
+pub(crate) const HAS_ACME: bool = cfg!(feature = "acme");
 
 /// The one source of cryptography, named wherever one is needed: a process-wide default could be
 /// taken away by another library.

@@ -75,6 +75,13 @@ impl TlsServer {
         all.filter_map(|(key, file)| certs::expiry(key, file, now)).collect()
     }
 
+    /// From when on the certificate is to be fetched anew; `None` when that is somebody else's work.
+    pub(crate) fn renewal(&self) -> Option<UnixTime> {
+        let names = &self.options.acme.as_ref()?.names;
+        let current = self.current.load();
+        current.certificates.all.first().map(|(key, _)| certs::due(key, names))
+    }
+
     /// TLS for one FTP session, with the certificates of this moment; data connections show the
     /// same (P123). Costs a key: to be called when the control connection turns to TLS.
     pub(crate) fn session(&self) -> ServerSession {
@@ -200,11 +207,7 @@ fn base(
 /// Of all the files together.
 fn digest(options: &ServerTlsOptions) -> Result<[u8; 32], TlsError> {
     let pairs = options.certificates.iter().flat_map(|files| [&files.chain, &files.key]);
-    let mut digests = Vec::new();
-    for file in pairs.chain(&options.client_ca) {
-        digests.extend(certs::sha256(&certs::read(file)?));
-    }
-    Ok(certs::sha256(&digests))
+    certs::digest(pairs.chain(&options.client_ca))
 }
 
 impl fmt::Debug for TlsServer {

@@ -122,6 +122,7 @@ impl Authority {
 pub(crate) fn server_options(certificates: Vec<CertificateFiles>) -> ServerTlsOptions {
     ServerTlsOptions {
         certificates,
+        acme: None,
         client_ca: None,
         client_certificate: ClientCertificate::Off,
         versions: TlsVersions::default(),

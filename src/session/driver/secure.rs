@@ -16,11 +16,18 @@ pub(super) struct SessionTls {
     downstream: Option<ServerSession>,
     /// Towards the server.
     upstream: Option<ClientSession>,
+    /// The server's name, where the client chose it.
+    server_name: Option<Box<str>>,
     /// What the client's control connection agreed on.
     client: Option<TlsInfo>,
 }
 
 impl SessionTls {
+    /// The client goes to this server: it has to prove to be that one.
+    pub(super) fn name_server(&mut self, host: &str) {
+        self.server_name = Some(host.into());
+    }
+
     /// What the session's data connections need.
     pub(super) fn transfer(&self) -> TransferTls {
         TransferTls {
@@ -55,7 +62,10 @@ impl Driver {
                 })
             }),
             Side::Upstream => self.rooms.server_tls.as_ref().map(|tls| -> Shake {
-                let session = tls.session();
+                let session = match &self.tls.server_name {
+                    Some(host) => tls.session_with(host),
+                    None => tls.session(),
+                };
                 self.tls.upstream = Some(session.clone());
                 Box::new(move |stream| {
                     Box::pin(async move { tls::connect(stream, &session, within).await })

@@ -1,5 +1,6 @@
 //! FTPS on either side, between real programs and against bad input.
 
+mod acme;
 mod certificates;
 mod clients;
 mod doorstep;
@@ -7,6 +8,7 @@ mod filezilla;
 mod flood;
 mod legs;
 mod matrix;
+mod passthrough;
 mod servers;
 mod sharing;
 mod strangers;
