@@ -201,8 +201,8 @@ fn tproxy_everywhere(door: &Door) -> Option<Problem> {
     }
     let port = address.port();
     let problem = Problem::warning(format!(
-        "{address} takes connections to port {port} of every server, which `socket transparent` in \
-         the firewall would keep here"
+        "{address} listens on port {port} of every server: with `socket transparent` in the firewall \
+         their own clients come here too"
     ));
     let problem = problem.within(place).about(format!("listener.{}.bind", door.config.name));
     let remedy =
