@@ -4,8 +4,14 @@
 //! session lives and dies on its worker. Background work (names, files, signals) has the thread
 //! that calls [`App::run`].
 
+#[cfg(feature = "acme")]
+mod acme;
+#[cfg(not(feature = "acme"))]
+#[path = "app/no_acme.rs"]
+mod acme;
 mod bind;
 mod certificates;
+mod mirror;
 mod parts;
 pub(crate) mod transparent;
 
@@ -28,7 +34,7 @@ use crate::net::socket;
 use crate::net::transparent::{Abilities, MARK};
 use crate::registry::seats::Seats;
 use crate::telemetry::xferlog::Xferlog;
-pub(crate) use bind::is_missing_ipv6;
+use certificates::{Secured, Wake};
 use parts::Parts;
 
 /// Everything bound and ready; nothing accepted yet.
@@ -37,7 +43,10 @@ pub struct App {
     doors: Vec<Arc<Door>>,
     /// For each worker, its control sockets and the door each belongs to.
     sockets: Vec<Vec<(TcpListener, Arc<Door>)>>,
+    /// For each worker, its share of the ports that are forwarded one-to-one.
+    forwarded: mirror::ByWorker,
     addresses: Vec<SocketAddr>,
+    acme: acme::Clients,
     shutdown: Duration,
 }
 
@@ -116,9 +125,11 @@ impl App {
         let seats = Seats::new(limits::most_sessions(descriptors, workers));
         let mut parts = Parts::new(addresses.clone(), (may, mark), xferlog, seats);
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut forwarded: mirror::ByWorker = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
         for (listener, sets) in config.listeners.iter().zip(bound) {
-            let door = Arc::new(parts.door(listener)?);
+            let mirror = mirror::bind(listener, &mut forwarded)?;
+            let door = Arc::new(parts.door(listener, mirror)?);
             for set in sets {
                 for (worker, socket) in sockets.iter_mut().zip(set) {
                     worker.push((socket, door.clone()));
@@ -126,7 +137,8 @@ impl App {
             }
             doors.push(door);
         }
-        Ok(Self { doors, sockets, addresses, shutdown: config.shutdown })
+        let acme = parts.acme;
+        Ok(Self { doors, sockets, forwarded, addresses, acme, shutdown: config.shutdown })
     }
 
     /// The control addresses, as bound.
@@ -148,14 +160,14 @@ impl App {
             tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
         }
         self.announce();
-        let secured = self.doors.iter().filter_map(|door| {
-            let tls = door.rooms.client_tls.clone()?;
-            Some((door.rooms.name.clone(), tls))
-        });
-        tokio::spawn(certificates::keep(secured.collect(), stop.clone()));
+        let wake = Arc::<Wake>::default();
+        let secured = self.doors.iter().flat_map(|door| Secured::of(door)).collect();
+        tokio::spawn(certificates::keep(secured, wake.clone(), stop.clone()));
+        tokio::spawn(self.acme.keep(wake, stop.clone()));
         let mut threads = Vec::new();
-        for (number, sockets) in self.sockets.into_iter().enumerate() {
-            match worker(number, sockets, stop.clone()) {
+        let sockets = self.sockets.into_iter().zip(self.forwarded);
+        for (number, (sockets, forwarded)) in sockets.enumerate() {
+            match worker(number, sockets, forwarded, stop.clone()) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => tracing::error!(%error, "cannot start a worker thread"),
             }
@@ -188,7 +200,7 @@ impl App {
                 tracing::info!(listener = name, upstream = %server, "server");
             }
             let options = &rooms.data;
-            let chosen = (rooms.mode, &door.destinations);
+            let chosen = (rooms.mode, &*rooms.destinations);
             let data = &options.downstream;
             for line in transparent::describe(chosen, &ports, data, rooms.lends) {
                 tracing::info!(listener = name, "{line}");
@@ -202,6 +214,9 @@ impl App {
             if rooms.policy.upstream_mode.is_let_in() {
                 let from = &options.upstream;
                 tracing::info!(listener = name, "and for the server: data ports {from}");
+            }
+            if let Some(line) = mirror::describe(door) {
+                tracing::info!(listener = name, "{line}");
             }
         }
         match KernelHelper::look() {
@@ -245,6 +260,7 @@ pub(crate) fn control_ports(addresses: &[SocketAddr]) -> String {
 fn worker(
     number: usize,
     sockets: Vec<(TcpListener, Arc<Door>)>,
+    forwarded: Vec<mirror::ForwardedPort>,
     stop: Stop,
 ) -> io::Result<JoinHandle<usize>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -256,6 +272,12 @@ fn worker(
                     tokio::spawn(door.keep(socket, sessions.clone(), stop.drain.clone()));
                 }
                 Err(error) => tracing::error!(%error, "cannot watch a control socket"),
+            }
+        }
+        for (socket, mirror) in forwarded {
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => drop(tokio::spawn(mirror.keep(socket))),
+                Err(error) => tracing::error!(%error, "cannot watch a forwarded port"),
             }
         }
         stop.started().await;

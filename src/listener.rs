@@ -18,7 +18,6 @@ use crate::registry::{Refusal, Registry, SessionPermit};
 use crate::session::driver;
 use crate::session::driver::arrival::Arrival;
 use crate::session::driver::rooms::Rooms;
-use crate::upstream::destinations::Destinations;
 
 /// First and longest pause after accept(2) failed: a lack of descriptors must not spin (S24).
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -30,8 +29,6 @@ pub(crate) struct Door {
     pub(crate) rooms: Arc<Rooms>,
     /// Who may connect.
     pub(crate) access: AccessList,
-    /// Where clients may go who choose the server.
-    pub(crate) destinations: Destinations,
     /// How many.
     pub(crate) limits: LimitOptions,
     /// Its live sessions.
@@ -113,7 +110,7 @@ impl Door {
         }
         if let Some(server) = arrival.server {
             let refused = |why| (why, canned::NOT_THAT_SERVER);
-            self.destinations.admits(server).map_err(|why| refused(why.label()))?;
+            self.rooms.destinations.admits(server).map_err(|why| refused(why.label()))?;
             if self.rooms.upstream.is_ourselves(server) {
                 return Err(refused("destination-ourselves"));
             }

@@ -58,6 +58,7 @@ pub(crate) fn describe(
     let caught = ports_of(to);
     match mode {
         Mode::Gateway => Vec::new(),
+        Mode::Forward => vec![chosen],
         Mode::Redirect => vec![
             chosen,
             format!(

@@ -1,5 +1,6 @@
 //! `ftpgate check`: the configuration, then what only this machine can tell.
 
+mod acme;
 mod server;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
@@ -11,16 +12,16 @@ use rustls_pki_types::UnixTime;
 use super::run::background;
 use super::{Settings, tell};
 use crate::advertise::Advertiser;
-use crate::app::{control_ports, is_missing_ipv6, transparent, worker_count};
+use crate::app::{control_ports, transparent, worker_count};
 use crate::config::{Config, ListenerConfig};
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::limits;
 use crate::net::helper::KernelHelper;
-use crate::net::socket;
+use crate::net::socket::{self, is_missing_ipv6};
 use crate::net::transparent::Abilities;
 use crate::telemetry::xferlog::Xferlog;
-use crate::tls::TlsServer;
+use crate::tls::{TlsError, TlsServer};
 use server::Trial;
 
 /// Taken ports that are named one by one.
@@ -76,7 +77,7 @@ impl Report {
             self.data_ports(listener);
             self.source_port(listener);
             self.advertised(listener).await;
-            self.certificates(listener);
+            self.certificates(listener).await;
             self.server(listener).await;
         }
         self.kernel_helper();
@@ -213,14 +214,22 @@ impl Report {
     }
 
     /// The certificates for clients.
-    fn certificates(&mut self, listener: &ListenerConfig) {
+    async fn certificates(&mut self, listener: &ListenerConfig) {
         let Some(options) = &listener.tls else { return };
         let name = &listener.name;
+        if let Some(acme) = &options.acme {
+            self.acme(name, acme).await;
+        }
         match TlsServer::load(options) {
+            // The first one is still to come.
+            Err(TlsError::Read { file, .. }) if acme::is_to_come(options, &file) => {}
             Err(error) => self.bad(format!("{name}: TLS towards clients: {error}")),
             Ok(server) => {
                 for line in server.describe() {
                     self.good(format!("{name}: {line}"));
+                }
+                if let Some(due) = server.renewal() {
+                    self.good(format!("{name}: {}", acme::renewal(due)));
                 }
                 for line in server.warnings(UnixTime::now()) {
                     self.warn(format!("{name}: {line}"));

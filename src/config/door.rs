@@ -90,6 +90,9 @@ impl Doors<'_> {
         if let (true, Some(server)) = (tls.is_off(), server) {
             server.never_protected(&name).into_iter().for_each(|p| self.reader.report(p));
         }
+        if let Some(server) = server {
+            tls.check_passthrough(&s, server, &settings);
+        }
         let expose = settings.expose.resolve(settings.data.downstream.range);
         let place = s.place().cloned();
         let expose = expose.map_err(|problem| {
@@ -100,6 +103,7 @@ impl Doors<'_> {
         let (server, (bind, binds)) = (server?, binds?);
         settings.data.downstream.expose = expose.ok()?;
         settings.policy.greeting = greeting;
+        target::instruct(mode, &mut settings);
         settings.data.downstream.borrowed = mode == Mode::Tproxy;
         settings.advertise.original = mode.is_transparent();
         server.instruct(&mut settings);

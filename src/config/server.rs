@@ -107,6 +107,11 @@ impl Server {
         }
     }
 
+    /// Whether our connection to it may be under TLS.
+    pub(super) fn is_protected(&self) -> bool {
+        self.tls.options().is_some()
+    }
+
     /// What a listener without TLS makes of a server that is to be protected as the client is.
     pub(super) fn never_protected(&self, listener: &str) -> Option<Problem> {
         let place = self.tls.follows_client()?;
@@ -123,7 +128,11 @@ impl Server {
 pub(super) fn read(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     s.overlay("address", flags.upstream.clone());
     let written = s.written("address");
-    let address = s.take("address", host::host_port);
+    let tls = tls::Protection::read(s.section("tls"));
+    let address = s.take("address", host::host_port(tls.port()));
+    if let Some(address) = &address {
+        tls.check_port(&s, address);
+    }
     let mut server = Server { place: s.place().cloned(), ..Server::any(name) };
     s.set("data", &mut server.mode, value::choice(MODES));
     s.set("data_ports", &mut server.ports, data_ports);
@@ -133,7 +142,7 @@ pub(super) fn read(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Se
     s.set("sessions", &mut server.sessions, value::integer(0..=1_000_000));
     s.set("source", &mut server.source, value::choice(SOURCES));
     server.mark = s.take("mark", value::integer(0..=i64::from(u32::MAX)));
-    server.tls = tls::Protection::read(s.section("tls"), address.as_ref());
+    server.tls = tls;
     s.finish();
     server.address = address;
     (server.address.is_some() || written.is_none()).then_some(server)

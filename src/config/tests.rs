@@ -1,3 +1,4 @@
+mod acme;
 mod checks;
 mod environment;
 mod reference;

@@ -20,6 +20,8 @@ pub(crate) enum Mode {
     /// The client: its packets are delivered to us as they are (nft `tproxy`), so that our end of
     /// the connection has the server's address (P171).
     Tproxy,
+    /// The client, which knows of us: it names the server as it logs in.
+    Forward,
 }
 
 impl Mode {
@@ -36,6 +38,7 @@ impl fmt::Display for Mode {
             Self::Gateway => "gateway",
             Self::Redirect => "redirect",
             Self::Tproxy => "tproxy",
+            Self::Forward => "forward",
         })
     }
 }
@@ -83,6 +86,9 @@ pub(crate) struct Destinations {
     /// Networks of servers. A private one counts for what lies in it; a larger one never means
     /// private addresses.
     pub(crate) networks: Vec<IpNet>,
+    /// Names of servers, in lower case, for clients that name theirs; `*.example.org` is every name
+    /// below.
+    pub(crate) names: Vec<String>,
     /// Control ports.
     pub(crate) ports: Vec<PortRange>,
 }
@@ -98,6 +104,20 @@ pub(crate) enum Refused {
     Unlisted,
     /// Its port is not in the list.
     Port,
+}
+
+/// For the operator: what to change if it was not meant so.
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reserved => "loopback, link-local, multicast and metadata addresses never are",
+            Self::Private => {
+                "a private address, and `destinations` names no private network that it is in"
+            }
+            Self::Unlisted => "`destinations` does not name it",
+            Self::Port => "its port is not in `destination_ports`",
+        })
+    }
 }
 
 impl Refused {
@@ -130,6 +150,31 @@ impl Destinations {
                 self.admits_ip(inner)?;
             }
         }
+        self.admits_port(to)
+    }
+
+    /// Whether a client may go there that asked for `host`, of which `to` is an address. A listed
+    /// name may have any public address; a private one still has to lie in a listed network, for
+    /// who owns the name chooses its addresses.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn admits_named(&self, host: &str, to: SocketAddr) -> Result<(), Refused> {
+        match self.admits(to) {
+            Err(Refused::Unlisted) if self.has_name(host) => self.admits_port(to),
+            verdict => verdict,
+        }
+    }
+
+    fn has_name(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.');
+        self.names.iter().any(|name| match name.strip_prefix('*') {
+            Some(parent) => host.len() > parent.len() && host.ends_with(parent),
+            None => host == name,
+        })
+    }
+
+    fn admits_port(&self, to: SocketAddr) -> Result<(), Refused> {
         let listed = self.ports.iter().any(|r| (r.first..=r.last).contains(&to.port()));
         if listed { Ok(()) } else { Err(Refused::Port) }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::destinations::Refused;
 use super::options::HostPort;
 
 /// Why a control connection to a server could not be opened. The sentence is for the operator;
@@ -43,6 +44,14 @@ pub(crate) enum UpstreamError {
         /// The address.
         address: SocketAddr,
     },
+    /// A client named it, and it is not for clients to reach (S38).
+    #[error("{address} is not for clients to reach: {refused}")]
+    Refused {
+        /// The address that the name has.
+        address: SocketAddr,
+        /// What the list says.
+        refused: Refused,
+    },
 }
 
 impl UpstreamError {
@@ -59,6 +68,7 @@ impl UpstreamError {
                 _ => "connect",
             },
             Self::Ourselves { .. } => "ourselves",
+            Self::Refused { refused, .. } => refused.label(),
         }
     }
 }

@@ -17,8 +17,9 @@ use tokio::time::Instant;
 pub(crate) use error::UpstreamError;
 
 use crate::net::socket::{self, Origin};
+use destinations::Destinations;
 use epsv::EpsvMemory;
-use options::{Source, UpstreamOptions};
+use options::{HostPort, Source, UpstreamOptions};
 use resolve::Resolver;
 
 /// No dial takes longer, whatever the configuration says.
@@ -62,26 +63,62 @@ impl Upstream {
             (None, Some(resolver)) => resolver.addresses(deadline).await?,
             (None, None) => return Err(UpstreamError::Unknown),
         };
+        let nowhere = || match &self.options.address {
+            Some(address) => UpstreamError::NoAddress { address: address.clone() },
+            None => UpstreamError::Unknown,
+        };
+        self.dial(&addresses, client, deadline).await.unwrap_or_else(|| Err(nowhere()))
+    }
+
+    /// The same to a server that the client named. It is looked up once: what was allowed is what
+    /// is dialled.
+    pub(crate) async fn connect_named(
+        &self,
+        server: HostPort,
+        allowed: &Destinations,
+        client: Option<IpAddr>,
+        timeout: Duration,
+    ) -> Result<TcpStream, UpstreamError> {
+        let deadline = Instant::now() + timeout.min(LONGEST_DIAL);
+        let host = server.host.clone();
+        let found = Resolver::new(server.clone()).addresses(deadline).await?;
+        let mut refusal = None;
+        let may_dial = |address: &SocketAddr| match allowed.admits_named(&host, *address) {
+            Ok(()) => true,
+            Err(refused) => {
+                refusal = Some(UpstreamError::Refused { address: *address, refused });
+                false
+            }
+        };
+        let addresses: Vec<SocketAddr> = found.iter().copied().filter(may_dial).collect();
+        let nowhere = || refusal.unwrap_or(UpstreamError::NoAddress { address: server });
+        self.dial(&addresses, client, deadline).await.unwrap_or_else(|| Err(nowhere()))
+    }
+
+    /// One after another; `None` if there is none at all.
+    async fn dial(
+        &self,
+        addresses: &[SocketAddr],
+        client: Option<IpAddr>,
+        deadline: Instant,
+    ) -> Option<Result<TcpStream, UpstreamError>> {
         let mut failure = None;
         for (tried, &address) in addresses.iter().enumerate() {
             if self.is_own(address) {
-                return Err(UpstreamError::Ourselves { address });
+                return Some(Err(UpstreamError::Ourselves { address }));
             }
             // What is left is shared, so that one dead address does not use it all up.
             let left = deadline.saturating_duration_since(Instant::now());
             let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
             match socket::connect_control(address, self.origin(address, client), share).await {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => return Some(Ok(stream)),
                 Err(error) => {
-                    failure = Some(UpstreamError::Connect { address, source: Arc::new(error) });
+                    failure =
+                        Some(Err(UpstreamError::Connect { address, source: Arc::new(error) }));
                 }
             }
         }
-        let nowhere = || match &self.options.address {
-            Some(address) => UpstreamError::NoAddress { address: address.clone() },
-            None => UpstreamError::Unknown,
-        };
-        Err(failure.unwrap_or_else(nowhere))
+        failure
     }
 
     /// How a control connection leaves. A client of the other family has no address to lend.

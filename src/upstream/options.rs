@@ -49,7 +49,7 @@ impl UpstreamOptions {
 pub(crate) struct HostPort {
     /// A name or an address literal without brackets.
     pub(crate) host: String,
-    /// The port; 21 when it was left out.
+    /// The port; when it was left out, 21, or 990 where TLS is implicit.
     pub(crate) port: u16,
 }
 

@@ -43,8 +43,8 @@ impl Protection {
         Self { mode, place: None, data, strict_end, options: ClientTlsOptions::default() }
     }
 
-    /// Reads all of it; `address` is the server's.
-    pub(super) fn read(mut s: Section<'_>, address: Option<&HostPort>) -> Self {
+    /// Reads all of it.
+    pub(super) fn read(mut s: Section<'_>) -> Self {
         let place = s.written("mode");
         let mode = protection::mode(&mut s, MODES, ServerTls::Off);
         let ClientTlsOptions { mut max, .. } = ClientTlsOptions::default();
@@ -56,12 +56,21 @@ impl Protection {
         s.set("data", &mut data, value::choice(DATA));
         let mut strict_end = DataTls::default().strict_server_end;
         s.set("eof", &mut strict_end, value::choice(END));
-        if let Some(problem) = address.and_then(|address| odd_port(mode, address.port)) {
-            s.report("mode", problem.within(place.as_ref()));
-        }
         s.finish();
         let options = ClientTlsOptions { verify, server_name, certificate, max };
         Self { mode, place, data, strict_end, options }
+    }
+
+    /// Where the server listens when nothing is said.
+    pub(super) fn port(&self) -> u16 {
+        if self.mode == ServerTls::Implicit { protection::IMPLICIT } else { protection::EXPLICIT }
+    }
+
+    /// Complains about a port that is known for the other kind of TLS.
+    pub(super) fn check_port(&self, s: &Section<'_>, address: &HostPort) {
+        if let Some(problem) = odd_port(self.mode, address.port) {
+            s.report("tls.mode", problem.within(self.place.as_ref()));
+        }
     }
 
     /// Gives a listener's settings what depends on the server behind it.

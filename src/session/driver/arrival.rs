@@ -32,7 +32,7 @@ impl Arrival {
     pub(crate) fn new(stream: &TcpStream, peer: SocketAddr, mode: Mode) -> io::Result<Self> {
         let direct = Self::direct(stream, peer)?;
         let local = match mode {
-            Mode::Gateway => return Ok(direct),
+            Mode::Gateway | Mode::Forward => return Ok(direct),
             Mode::Redirect => transparent::original_destination(stream)?,
             Mode::Tproxy => direct.local,
         };

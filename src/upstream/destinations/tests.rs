@@ -2,6 +2,7 @@ use super::*;
 
 fn list(networks: &[&str]) -> Destinations {
     Destinations {
+        names: Vec::new(),
         networks: networks.iter().map(|n| n.parse().unwrap()).collect(),
         ports: vec!["21".parse().unwrap(), "2100-2110".parse().unwrap()],
     }
@@ -59,4 +60,28 @@ fn what_is_listed_is_let_through() {
 fn a_list_without_ports_admits_nothing() {
     let none = Destinations { ports: Vec::new(), ..list(&["0.0.0.0/0"]) };
     assert_eq!(none.admits("198.51.100.7:21".parse().unwrap()), Err(Refused::Port));
+}
+
+#[test]
+fn a_listed_name_may_have_any_public_address() {
+    let names = ["ftp.example.org", "*.example.com"].map(str::to_owned).to_vec();
+    let list = Destinations { names, ..list(&["192.168.7.0/24"]) };
+    let admits = |host: &str, to: &str| list.admits_named(host, to.parse().unwrap());
+    assert_eq!(admits("ftp.example.org", "198.51.100.7:21"), Ok(()));
+    assert_eq!(admits("ftp.example.org.", "198.51.100.7:21"), Ok(()));
+    assert_eq!(admits("a.b.example.com", "[2001:db8::7]:21"), Ok(()));
+    assert_eq!(admits("example.com", "198.51.100.7:21"), Err(Refused::Unlisted));
+    assert_eq!(admits("badexample.com", "198.51.100.7:21"), Err(Refused::Unlisted));
+    assert_eq!(admits("ftp.example.org", "198.51.100.7:22"), Err(Refused::Port));
+}
+
+#[test]
+fn a_listed_name_does_not_lead_inside() {
+    let names = vec!["*.example.com".to_owned()];
+    let list = Destinations { names, ..list(&["192.168.7.0/24"]) };
+    let admits = |to: &str| list.admits_named("evil.example.com", to.parse().unwrap());
+    assert_eq!(admits("10.0.0.1:21"), Err(Refused::Private));
+    assert_eq!(admits("127.0.0.1:21"), Err(Refused::Reserved));
+    assert_eq!(admits("169.254.169.254:21"), Err(Refused::Reserved));
+    assert_eq!(admits("192.168.7.9:21"), Ok(()), "named as a network");
 }
