@@ -201,8 +201,8 @@ impl App {
             }
             let options = &rooms.data;
             let chosen = (rooms.mode, &*rooms.destinations);
-            let (data, may) = (&options.downstream, Abilities::probe());
-            for line in transparent::describe(chosen, &ports, data, may) {
+            let data = &options.downstream;
+            for line in transparent::describe(chosen, &ports, data, rooms.lends) {
                 tracing::info!(listener = name, "{line}");
             }
             if !rooms.mode.is_transparent() {
