@@ -135,7 +135,7 @@ impl Report {
         let name = &listener.name;
         for address in &listener.bind {
             let from = SocketAddr::new(address.ip(), port);
-            match socket::try_source(from) {
+            match socket::try_origin(&socket::Origin { address: Some(from), device: None }) {
                 Ok(()) => self.good(format!("{name}: data can leave from {from}")),
                 Err(error) => self.bad(format!(
                     "{name}: data cannot leave from {from}: {error}; below 1024 it takes \

@@ -1,5 +1,6 @@
 //! `[[upstream]]`: the servers, before they are joined with a listener's settings.
 
+mod origin;
 mod tls;
 
 use std::num::NonZeroUsize;
@@ -14,6 +15,7 @@ use super::resolve::Flags;
 use super::section::Section;
 use super::settings::{DAY, Settings};
 use super::value;
+use crate::net::socket::Origin;
 use crate::session::policy::{AborStyle, DataCommand, Policy, UpstreamMode};
 use crate::upstream::options::{HostPort, UpstreamOptions};
 
@@ -30,6 +32,7 @@ pub(super) struct Server {
     abor: AborStyle,
     cr_nul: bool,
     retry_epsv: Duration,
+    origin: Origin,
     tls: tls::Protection,
     sessions: usize,
 }
@@ -42,6 +45,7 @@ impl Server {
         policy.upstream_ports = self.ports.clone();
         policy.abor = self.abor;
         policy.cr_nul = self.cr_nul;
+        settings.data.upstream.device.clone_from(&self.origin.device);
         self.tls.instruct(settings);
     }
 
@@ -50,6 +54,7 @@ impl Server {
         UpstreamOptions {
             name: self.name.clone(),
             address: self.address.clone(),
+            origin: self.origin.clone(),
             tls: self.tls.options(),
             sessions: NonZeroUsize::new(self.sessions),
             retry_epsv: self.retry_epsv,
@@ -124,10 +129,22 @@ fn server(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     s.set("cr_nul", &mut cr_nul, Item::boolean);
     s.set("retry_epsv", &mut retry_epsv, value::duration(Duration::ZERO..=DAY));
     s.set("sessions", &mut sessions, value::integer(0..=1_000_000));
+    let origin = origin::read(&mut s, address.as_ref());
     let tls = tls::Protection::read(s.section("tls"), address.as_ref());
     s.finish();
     let (mode, ports) = (upstream_mode, upstream_ports);
-    Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv, sessions, tls })
+    Some(Server {
+        name,
+        address: address?,
+        mode,
+        ports,
+        abor,
+        cr_nul,
+        retry_epsv,
+        origin,
+        tls,
+        sessions,
+    })
 }
 
 const MODES: &[(&str, UpstreamMode)] = &[

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::guard::{Guard, Handshake};
 use super::ports::PortLease;
-use crate::net::socket;
+use crate::net::socket::{self, Origin};
 use crate::net::stream::Stream;
 use crate::session::event::{Fault, LegTls};
 
@@ -23,9 +23,8 @@ pub(crate) enum LegSource {
     Connect {
         /// Whom to.
         to: SocketAddr,
-        /// The local address and port to leave from (P41, P40), port 0 for any; `None`: the
-        /// kernel's choice.
-        from: Option<SocketAddr>,
+        /// Where to leave from (P41, P40).
+        from: Origin,
     },
 }
 
@@ -53,9 +52,9 @@ enum State {
     /// The port listens, the peer is not here.
     Accepting(PortLease),
     /// To be dialled when the time has come.
-    Waiting { to: SocketAddr, from: Option<SocketAddr> },
+    Waiting { to: SocketAddr, from: Origin },
     /// Our connect is on its way.
-    Dialing { to: SocketAddr, from: Option<SocketAddr>, connect: Connect },
+    Dialing { to: SocketAddr, from: Origin, connect: Connect },
     /// Connected, and on its way to TLS.
     Shaking { peer: SocketAddr, handshake: Handshake },
     /// It is up; `None` once it was taken.
@@ -76,8 +75,9 @@ impl Leg {
 
     /// Starts our connect, if that is what the leg waits for.
     pub(super) fn dial(&mut self, timeout: Duration) {
-        if let State::Waiting { to, from } = self.state {
-            let connect = Box::pin(socket::connect_data(to, from, timeout));
+        if let State::Waiting { to, from } = &self.state {
+            let (to, from) = (*to, from.clone());
+            let connect = Box::pin(socket::connect_data(to, from.clone(), timeout));
             self.state = State::Dialing { to, from, connect };
         }
     }
@@ -144,11 +144,12 @@ impl Leg {
                     self.connected(stream, peer);
                 }
                 State::Dialing { to, from, connect } => {
-                    let (to, from) = (*to, *from);
+                    let to = *to;
                     match connect.as_mut().await {
                         Ok(stream) => self.connected(stream, to),
                         Err(error) => {
                             tracing::debug!(%to, %error, "cannot connect");
+                            let from = std::mem::take(from);
                             self.state = State::Waiting { to, from };
                             return Err(fault(error.kind()));
                         }

@@ -224,7 +224,7 @@ impl PortPool {
         let mut taken = Vec::new();
         while taken.len() < BIND_TRIES {
             let Some(place) = self.take(address) else { break };
-            let bound = socket::listen_data(address.port(place.port));
+            let bound = socket::listen_data(address.port(place.port), self.device());
             match bound.and_then(TcpListener::from_std) {
                 Ok(socket) => return Ok(self.open(Listener { socket, place }, expected)),
                 Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
@@ -250,7 +250,7 @@ impl PortPool {
     /// Tries every port once and says which cannot be had: for the start, before any lease.
     pub(crate) fn probe(&self, local: IpAddr) -> Vec<(u16, io::Error)> {
         let address = self.listen_address(local.into());
-        let attempt = |port| socket::listen_data(address.port(port));
+        let attempt = |port| socket::listen_data(address.port(port), self.device());
         self.usable.iter().filter_map(|&port| attempt(port).err().map(|e| (port, e))).collect()
     }
 
@@ -258,6 +258,10 @@ impl PortPool {
     fn listen_address(&self, local: Local) -> Local {
         let bind = self.options.bind.filter(|bind| bind.is_ipv4() == local.ip.is_ipv4());
         bind.map_or(local, Local::from)
+    }
+
+    fn device(&self) -> Option<&str> {
+        self.options.device.as_deref()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Local, Ports>> {

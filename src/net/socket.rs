@@ -1,7 +1,8 @@
 //! Listen, connect, and every `setsockopt` of the program.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -16,6 +17,23 @@ const CONTROL_BACKLOG: i32 = 4096;
 const DATA_BACKLOG: i32 = 64;
 /// Unanswered keepalive probes until a control connection counts as dead.
 const KEEPALIVE_PROBES: u32 = 4;
+
+/// Where a connection of ours leaves from, or a port of ours listens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The local address (P41), and port 0 for any (P40); `None`: the kernel's choice.
+    pub(crate) address: Option<SocketAddr>,
+    /// The link, whatever the routes say; `None`: any.
+    pub(crate) device: Option<Arc<str>>,
+}
+
+#[cfg(test)]
+impl Origin {
+    /// From this address, any port, whatever link.
+    pub(crate) fn address(ip: std::net::IpAddr) -> Self {
+        Self { address: Some(SocketAddr::new(ip, 0)), device: None }
+    }
+}
 
 /// A non-blocking listener for control connections.
 ///
@@ -38,11 +56,16 @@ pub(crate) fn listen_control(
 /// `SO_REUSEPORT` would let two processes cross their connections (S31).
 ///
 /// What it accepts is tuned as by [`connect_data`]: accepted connections inherit these options.
+/// With a `device` only what comes in there is accepted.
 ///
 /// # Errors
 /// Whatever the kernel says; [`io::ErrorKind::AddrInUse`] when somebody else listens there.
-pub(crate) fn listen_data(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+pub(crate) fn listen_data(
+    addr: SocketAddr,
+    device: Option<&str>,
+) -> io::Result<std::net::TcpListener> {
     let socket = listener(addr)?;
+    bind_device(SockRef::from(&socket), device)?;
     tune_data(SockRef::from(&socket))?;
     socket.bind(&addr.into())?;
     socket.listen(DATA_BACKLOG)?;
@@ -64,44 +87,43 @@ fn listener(addr: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Connects to `to`, leaving from the address `from` if one is named (P41).
+/// Connects to `to`, leaving from where `from` says (P41).
 ///
 /// # Errors
 /// What the kernel or the network says; [`io::ErrorKind::TimedOut`] after `timeout`.
 pub(crate) async fn connect(
     to: SocketAddr,
-    from: Option<IpAddr>,
+    from: &Origin,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
-    let from = from.map(|ip| SocketAddr::new(ip, 0));
     connect_tuned(to, from, timeout, |_| Ok(())).await
 }
 
 /// As [`connect`], for a data connection: until [`close_plainly`] it ends with a reset however it
 /// is closed, even by the death of this process; and a short segment never waits for an
 /// acknowledgement (P59). Buffers are left to the kernel, which tunes them better than a constant.
-/// `from` may name a port too (P40).
 ///
 /// # Errors
 /// As [`connect`].
 pub(crate) async fn connect_data(
     to: SocketAddr,
-    from: Option<SocketAddr>,
+    from: Origin,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
-    connect_tuned(to, from, timeout, |socket| tune_data(SockRef::from(socket))).await
+    connect_tuned(to, &from, timeout, |socket| tune_data(SockRef::from(socket))).await
 }
 
 async fn connect_tuned(
     to: SocketAddr,
-    from: Option<SocketAddr>,
+    from: &Origin,
     timeout: Duration,
     tune: fn(&TcpSocket) -> io::Result<()>,
 ) -> io::Result<TcpStream> {
     let attempt = async {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         tune(&socket)?;
-        if let Some(from) = from {
+        bind_device(SockRef::from(&socket), from.device.as_deref())?;
+        if let Some(from) = from.address {
             if from.port() == 0 {
                 choose_port_at_connect(&socket)?;
             } else {
@@ -130,14 +152,28 @@ fn choose_port_at_connect(socket: &TcpSocket) -> io::Result<()> {
     socket.set_reuseaddr(true)
 }
 
-/// Whether a data connection may leave from there (P40).
+/// `None` is any.
+#[cfg(target_os = "linux")]
+fn bind_device(socket: SockRef<'_>, device: Option<&str>) -> io::Result<()> {
+    device.map_or(Ok(()), |device| socket.bind_device(Some(device.as_bytes())))
+}
+
+/// Elsewhere it is not known how to.
+#[cfg(not(target_os = "linux"))]
+fn bind_device(_: SockRef<'_>, device: Option<&str>) -> io::Result<()> {
+    device.map_or(Ok(()), |_| Err(io::ErrorKind::Unsupported.into()))
+}
+
+/// Whether a connection may leave from there (P40, P41).
 ///
 /// # Errors
-/// What the kernel says to bind; below 1024 it takes a privilege.
-pub(crate) fn try_source(from: SocketAddr) -> io::Result<()> {
-    let socket = Socket::new(Domain::for_address(from), Type::STREAM, None)?;
+/// What the kernel says: the address is not ours, there is no such link, it takes a privilege.
+pub(crate) fn try_origin(from: &Origin) -> io::Result<()> {
+    let family = from.address.map_or(Domain::IPV4, Domain::for_address);
+    let socket = Socket::new(family, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
-    socket.bind(&from.into())
+    bind_device(SockRef::from(&socket), from.device.as_deref())?;
+    from.address.map_or(Ok(()), |address| socket.bind(&address.into()))
 }
 
 /// The peer must not take what it got for the whole unless we say so (P50).

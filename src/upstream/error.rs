@@ -1,7 +1,7 @@
 //! Why a server could not be reached.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::options::HostPort;
@@ -23,6 +23,14 @@ pub(crate) enum UpstreamError {
     NoAddress {
         /// As configured.
         address: HostPort,
+    },
+    /// No address is of the family that connections to it leave from.
+    #[error("{address} has no address that can be reached from `source` {ours}")]
+    OtherFamily {
+        /// As configured.
+        address: HostPort,
+        /// As configured.
+        ours: IpAddr,
     },
     /// No address took the connection; the last one tried.
     #[error(
@@ -47,7 +55,7 @@ impl UpstreamError {
     pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Resolve { .. } => "resolve",
-            Self::NoAddress { .. } => "no-address",
+            Self::NoAddress { .. } | Self::OtherFamily { .. } => "no-address",
             Self::Connect { source, .. } => match source.kind() {
                 io::ErrorKind::TimedOut => "timeout",
                 io::ErrorKind::ConnectionRefused => "refused",

@@ -58,22 +58,31 @@ impl Upstream {
             Some(to) => Arc::from([to]),
             None => self.resolver.addresses(deadline).await?,
         };
+        let source = self.options.origin.address.map(|address| address.ip());
+        let reachable = |to: &&SocketAddr| source.is_none_or(|ip| ip.is_ipv4() == to.is_ipv4());
+        let addresses: Vec<_> = addresses.iter().filter(reachable).collect();
         let mut failure = None;
-        for (tried, &address) in addresses.iter().enumerate() {
+        for (tried, &&address) in addresses.iter().enumerate() {
             if self.is_own(address) {
                 return Err(UpstreamError::Ourselves { address });
             }
             // What is left is shared, so that one dead address does not use it all up.
             let left = deadline.saturating_duration_since(Instant::now());
             let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-            match socket::connect(address, None, share).await {
+            match socket::connect(address, &self.options.origin, share).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => {
                     failure = Some(UpstreamError::Connect { address, source: Arc::new(error) });
                 }
             }
         }
-        let nowhere = || UpstreamError::NoAddress { address: self.options.address.clone() };
+        let nowhere = || {
+            let address = self.options.address.clone();
+            match source {
+                Some(ours) => UpstreamError::OtherFamily { address, ours },
+                None => UpstreamError::NoAddress { address },
+            }
+        };
         Err(failure.unwrap_or_else(nowhere))
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::net::socket::Origin;
 use crate::tls::ClientTlsOptions;
 
 /// A server behind the gateway.
@@ -13,6 +14,8 @@ pub(crate) struct UpstreamOptions {
     pub(crate) name: String,
     /// Where it listens.
     pub(crate) address: HostPort,
+    /// Where connections to it leave from; an address without port decides the family too.
+    pub(crate) origin: Origin,
     /// What is asked of its certificate, where it is protected at all.
     pub(crate) tls: Option<ClientTlsOptions>,
     /// Sessions at once, of all listeners that lead to it; `None` is no bound (S18).

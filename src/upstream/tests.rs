@@ -2,6 +2,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::options::HostPort;
 use super::*;
+use crate::net::socket::Origin;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -9,6 +10,7 @@ fn options(host: &str, port: u16) -> UpstreamOptions {
     UpstreamOptions {
         name: "main".into(),
         address: HostPort { host: host.into(), port },
+        origin: Origin::default(),
         tls: None,
         sessions: None,
         retry_epsv: Duration::from_secs(600),
@@ -88,4 +90,34 @@ fn labels_tell_kinds_apart() {
     assert_eq!(connect(std::io::ErrorKind::TimedOut).label(), "timeout");
     assert_eq!(connect(std::io::ErrorKind::HostUnreachable).label(), "unreachable");
     assert_eq!(connect(std::io::ErrorKind::PermissionDenied).label(), "connect");
+}
+
+#[tokio::test]
+async fn it_is_reached_from_the_address_that_is_set() {
+    let (listener, address) = listening().await;
+    let ours: IpAddr = "127.0.0.9".parse().unwrap();
+    let options =
+        UpstreamOptions { origin: Origin::address(ours), ..options("127.0.0.1", address.port()) };
+    let upstream = Upstream::new(options, Vec::new());
+    let stream = upstream.connect(None, PATIENCE).await.unwrap();
+    assert_eq!(stream.local_addr().unwrap().ip(), ours);
+    assert_eq!(listener.accept().await.unwrap().1.ip(), ours);
+}
+
+#[tokio::test]
+async fn only_addresses_of_its_family_are_tried() {
+    let (_listener, alive) = listening().await;
+    let (_socket, dead) = refusing();
+    let v6 = SocketAddr::new("::1".parse().unwrap(), dead.port());
+    let from = |ip: &str| {
+        let origin = Origin::address(ip.parse().unwrap());
+        Upstream::new(UpstreamOptions { origin, ..options("two.example", 21) }, Vec::new())
+    };
+    let upstream = from("127.0.0.1");
+    upstream.resolver.remember(Ok([v6, alive].into())).await;
+    assert_eq!(upstream.connect(None, PATIENCE).await.unwrap().peer_addr().unwrap(), alive);
+    let upstream = from("::1");
+    upstream.resolver.remember(Ok([alive].into())).await;
+    let error = upstream.connect(None, PATIENCE).await.unwrap_err();
+    assert!(error.to_string().contains("from `source` ::1"), "{error}");
 }

@@ -244,3 +244,24 @@ fn verbs_are_compared_in_capitals() {
         wrong(read(&format!("{SMALL}[policy]\ndeny = [{deny}]\n"), &[]));
     }
 }
+
+#[test]
+fn an_upstream_says_where_connections_leave_from() {
+    let origin = |lines: &str| only(read(&format!("{SMALL}{lines}"), &[])).upstream.origin;
+    assert_eq!(origin("source = \"auto\""), Origin::default());
+    let set = origin("source = \"10.0.0.9\"\ndevice = \"eth1\"");
+    assert_eq!(set.address, Some("10.0.0.9:0".parse().unwrap()));
+    assert_eq!(set.device.as_deref(), Some("eth1"));
+    let refused = |lines: &str| {
+        let text = SMALL.replace("ftp.internal", "192.0.2.5") + lines;
+        let found = wrong(read(&text, &[]));
+        assert_eq!(found.len(), 1, "{found:?}");
+        found[0].clone()
+    };
+    let other = refused("source = \"2001:db8::9\"");
+    assert!(other.contains("192.0.2.5 cannot be reached from 2001:db8::9"), "{other}");
+    for line in ["source = \"0.0.0.0\"", "source = \"eth1\"", "device = \"\"", "device = \"a/b\""] {
+        refused(line);
+    }
+    refused("device = \"sixteen-letters-\"");
+}

@@ -15,7 +15,7 @@ use crate::data::testing::{
 };
 use crate::data::throttle::Throttle;
 use crate::data::transfer::Transfer;
-use crate::net::socket;
+use crate::net::socket::{self, Origin};
 use crate::session::event::Direction::{Download, Upload};
 use crate::session::event::Side::{Downstream, Upstream};
 use crate::session::event::Stage;
@@ -42,7 +42,7 @@ fn passive(n: u8) -> (LegSource, SocketAddr) {
 fn closed() -> (SocketAddr, LegSource) {
     let (address, range) = free_range(1);
     let to = SocketAddr::new(address, range.first);
-    (to, LegSource::Connect { to, from: None })
+    (to, LegSource::Connect { to, from: Origin::default() })
 }
 
 /// Whether nobody connects, however often everybody else has a turn.
@@ -129,7 +129,7 @@ async fn refusal_at_the_command_is_reported() {
         if let Some(mut client) = client {
             assert!(read_all(&mut client).await.is_empty(), "closed without a reset");
         }
-        let again = socket::connect(to, Some(peer(1)), LONG).await;
+        let again = socket::connect(to, &Origin::address(peer(1)), LONG).await;
         assert_eq!(again.unwrap_err().kind(), ErrorKind::ConnectionRefused, "the port is closed");
     }
 }
@@ -137,10 +137,8 @@ async fn refusal_at_the_command_is_reported() {
 #[tokio::test]
 async fn active_client_is_dialled_after_1yz() {
     let ((at, _), (listener, upstream)) = (listener().await, listener().await);
-    let downstream = LegSource::Connect {
-        to: at.local_addr().unwrap(),
-        from: Some(SocketAddr::new(peer(7), 0)),
-    };
+    let downstream =
+        LegSource::Connect { to: at.local_addr().unwrap(), from: Origin::address(peer(7)) };
     let transfer = start(downstream, upstream, patient());
     transfer.advance(Stage::Requested(Download));
     let (server, _) = listener.accept().await.unwrap();
@@ -227,7 +225,7 @@ async fn client_has_a_limited_time_even_before_the_command() {
         }
         let outcome = report(&mut transfer).await.outcome;
         assert_eq!(outcome, Outcome::NotOpened(Downstream, Fault::NotOpened));
-        let late = socket::connect(to, Some(peer(1)), LONG).await;
+        let late = socket::connect(to, &Origin::address(peer(1)), LONG).await;
         assert_eq!(late.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     }
 }
@@ -289,7 +287,7 @@ async fn failure_before_anybody_came_frees_the_port() {
     transfer.advance(Stage::Requested(Download));
     transfer.advance(Stage::Failed);
     assert_eq!(report(&mut transfer).await.outcome, Outcome::Stopped);
-    let late = socket::connect(to, Some(peer(1)), LONG).await;
+    let late = socket::connect(to, &Origin::address(peer(1)), LONG).await;
     assert_eq!(late.unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 
@@ -301,6 +299,6 @@ async fn dropping_it_frees_the_port_and_resets_the_client() {
     let _server = listener.accept().await.unwrap();
     drop(transfer);
     read_reset(&mut client).await;
-    let late = socket::connect(to, Some(peer(1)), LONG).await;
+    let late = socket::connect(to, &Origin::address(peer(1)), LONG).await;
     assert_eq!(late.unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }

@@ -111,7 +111,7 @@ async fn right_peer_gets_in_and_the_port_closes() {
     assert_eq!(from, client.local_addr().unwrap());
     assert_eq!(pool.in_use(), 0, "the right is used up before the lease is dropped");
     drop(lease);
-    let again = socket::connect(to, Some(peer(1)), LONG).await;
+    let again = socket::connect(to, &crate::net::socket::Origin::address(peer(1)), LONG).await;
     assert_eq!(again.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert_eq!(missing(&pool), 0);
 }

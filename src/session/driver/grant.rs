@@ -6,6 +6,7 @@ use super::Driver;
 use super::control::Control;
 use crate::data::ports::{LeaseError, PortLease};
 use crate::data::transfer::{LegSource, Transfer};
+use crate::net::socket::Origin;
 use crate::session::event::{Leg, ListenError, Side, TransferPlan};
 
 impl Driver {
@@ -86,9 +87,13 @@ impl Driver {
     pub(super) fn open(&mut self, plan: TransferPlan) {
         let [downstream, upstream] = &mut self.leases;
         let [client, server] = &self.controls;
-        let port = self.rooms.data.source_port;
-        let downstream = source(plan.downstream, downstream.take(), client, port);
-        let upstream = source(plan.upstream, upstream.take(), server, 0);
+        let options = &self.rooms.data;
+        let downstream = source(plan.downstream, downstream.take(), client, options.source_port);
+        let port = options.upstream_source_port;
+        let mut upstream = source(plan.upstream, upstream.take(), server, port);
+        if let Some(LegSource::Connect { from, .. }) = &mut upstream {
+            from.device.clone_from(&self.rooms.upstream.options().origin.device);
+        }
         if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
             let options = self.rooms.data.clone();
             let throttle = self.throttle.clone();
@@ -104,12 +109,12 @@ fn source(leg: Leg, lease: Option<PortLease>, control: &Control, port: u16) -> O
         Leg::Connect(to) => to,
     };
     // Data leaves from the address of its control connection (P41), and by the same link.
-    let mut from = control.local();
-    if let Some(from) = &mut from {
+    let mut address = control.local();
+    if let Some(from) = &mut address {
         from.set_port(port);
         if let (SocketAddr::V6(from), SocketAddr::V6(to)) = (from, &mut to) {
             to.set_scope_id(from.scope_id());
         }
     }
-    Some(LegSource::Connect { to, from })
+    Some(LegSource::Connect { to, from: Origin { address, device: None } })
 }

@@ -1,6 +1,7 @@
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::net::socket::Origin;
 use crate::tls::testing::{Authority, PATIENCE};
 use crate::tls::{TlsServer, TlsVersion};
 use crate::upstream::options::{HostPort, UpstreamOptions};
@@ -61,6 +62,7 @@ async fn trial(script: Script, policy: TlsPolicy, verify: Option<Verify>, tls: &
     let options = UpstreamOptions {
         name: "test".into(),
         address: HostPort { host: "127.0.0.1".into(), port },
+        origin: Origin::default(),
         tls: verify.map(|verify| ClientTlsOptions { verify, ..ClientTlsOptions::default() }),
         retry_epsv: Duration::ZERO,
         sessions: None,

@@ -16,7 +16,7 @@ use crate::data::options::{DataOptions, PortOptions, PortRange};
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
 use crate::limits::LimitOptions;
-use crate::net::socket;
+use crate::net::socket::{self, Origin};
 use crate::registry::Registry;
 use crate::session::driver::arrival::Arrival;
 use crate::session::driver::rooms::Rooms;
@@ -70,6 +70,7 @@ impl House {
                 host: "127.0.0.1".into(),
                 port: server.local_addr().unwrap().port(),
             },
+            origin: Origin::default(),
             tls: None,
             sessions: None,
             retry_epsv: PATIENCE,
@@ -229,7 +230,7 @@ impl End {
 }
 
 pub(super) async fn connect(to: SocketAddr) -> TcpStream {
-    socket::connect(to, None, PATIENCE).await.unwrap()
+    socket::connect(to, &Origin::default(), PATIENCE).await.unwrap()
 }
 
 /// Whether somebody connected: a connection of ours is in line before it.
