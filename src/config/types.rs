@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::advertise::options::AdvertiseOptions;
 use crate::data::options::DataOptions;
 use crate::limits::{AccessList, LimitOptions};
+use crate::privileges::RunAs;
 use crate::session::policy::Policy;
 use crate::telemetry::options::LogOptions;
 use crate::tls::ServerTlsOptions;
@@ -24,6 +25,8 @@ pub struct Config {
     pub(crate) shutdown: Duration,
     /// Worker threads; `None` is one a core.
     pub(crate) workers: Option<NonZeroUsize>,
+    /// Whom it becomes when it was started as root; `None`: it stays what it is.
+    pub(crate) run_as: Option<RunAs>,
 }
 
 /// One door with its own settings: the global sections overlaid with the listener's own.
@@ -31,8 +34,11 @@ pub struct Config {
 pub(crate) struct ListenerConfig {
     /// Unique; its name in the logs.
     pub(crate) name: String,
-    /// Where clients connect; at least one, no two listeners on the same.
+    /// Where clients connect; no two listeners on the same.
     pub(crate) bind: Vec<SocketAddr>,
+    /// Sockets that the service manager hands over: those of a name, or all that no other
+    /// listener names. Empty only where `bind` is not.
+    pub(crate) handed: Vec<Option<String>>,
     /// The server behind it.
     pub(crate) upstream: UpstreamOptions,
     /// `T_dial` of the control connection to it.
