@@ -6,7 +6,13 @@
 
 mod bind;
 mod certificates;
+mod error;
+pub(crate) mod handed;
+pub(crate) mod notify;
+pub(crate) mod outgoing;
 mod parts;
+pub(crate) mod privileges;
+pub(crate) mod single;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -24,9 +30,11 @@ use crate::limits;
 use crate::listener::Door;
 use crate::net::socket;
 use crate::registry::seats::Seats;
-use crate::telemetry::xferlog::Xferlog;
 pub(crate) use bind::is_missing_ipv6;
+pub use error::BuildError;
+use handed::Handed;
 use parts::Parts;
+use privileges::Privileges;
 
 /// Everything bound and ready; nothing accepted yet.
 #[derive(Debug)]
@@ -36,34 +44,6 @@ pub struct App {
     sockets: Vec<Vec<(TcpListener, Arc<Door>)>>,
     addresses: Vec<SocketAddr>,
     shutdown: Duration,
-}
-
-/// Why the gateway cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// A control address is taken, not ours, or needs a privilege.
-    #[error("cannot listen on {address} (listener \"{listener}\"): {error}{remedy}")]
-    Listen {
-        /// The listener's name.
-        listener: String,
-        /// What was to be bound.
-        address: SocketAddr,
-        /// What the kernel said; part of the sentence, so not its `source` as well.
-        error: io::Error,
-        /// What to do, or nothing.
-        remedy: &'static str,
-    },
-    /// Certificates cannot be used.
-    #[error("TLS of {whose}: {source}")]
-    Tls {
-        /// The listener or the upstream.
-        whose: String,
-        /// What is wrong.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The classic transfer log cannot be written.
-    #[error("cannot open log.xferlog: {0}; make its folder and let this user write there")]
-    Xferlog(io::Error),
 }
 
 /// Two steps of stopping; cloned to whoever has to know.
@@ -88,24 +68,26 @@ impl Stop {
 }
 
 impl App {
-    /// Binds all that is to be bound.
-    pub(crate) fn build(config: &Config) -> Result<Self, BuildError> {
-        let xferlog = config.log.xferlog.clone().map(Xferlog::open).transpose();
-        let xferlog = xferlog.map_err(BuildError::Xferlog)?.map(Arc::new);
+    /// Binds all that is to be bound, reads the keys, then gives up the privileges that this took.
+    pub(crate) fn build(config: &Config, handed: Handed) -> Result<Self, BuildError> {
+        let privileges = Privileges::plan(config, &config.listeners)?;
+        privileges.check()?;
         let workers = worker_count(config.workers);
         let mut bound = Vec::new();
-        for listener in &config.listeners {
-            bound.push(bind::bind(listener, workers)?);
+        for (listener, handed) in config.listeners.iter().zip(handed.share_out(config)?) {
+            bound.push(bind::bind(listener, handed, workers)?);
         }
-        let addresses: Vec<SocketAddr> =
-            bound.iter().flatten().filter_map(|set| set.first()?.local_addr().ok()).collect();
+        let addresses: Vec<SocketAddr> = bound.iter().flat_map(|sets| local(sets)).collect();
+        let keys = config.listeners.iter().map(parts::keys).collect::<Result<Vec<_>, _>>()?;
+        let xferlog = privileges.settle(config)?;
         let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
         let seats = Seats::new(limits::most_sessions(descriptors, workers));
         let mut parts = Parts::new(addresses.clone(), xferlog, seats);
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
-        for (listener, sets) in config.listeners.iter().zip(bound) {
-            let door = Arc::new(parts.door(listener)?);
+        for ((listener, sets), keys) in config.listeners.iter().zip(bound).zip(keys) {
+            outgoing::check(listener, &local(&sets).collect::<Vec<_>>())?;
+            let door = Arc::new(parts.door(listener, keys));
             for set in sets {
                 for (worker, socket) in sockets.iter_mut().zip(set) {
                     worker.push((socket, door.clone()));
@@ -148,6 +130,7 @@ impl App {
             }
         }
         tracing::info!("ready");
+        notify::ready();
         let ended = tokio::task::spawn_blocking(move || {
             threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
         });
@@ -201,6 +184,11 @@ impl App {
             (&**door, addresses)
         })
     }
+}
+
+/// The address of each set of sockets.
+fn local(sets: &[Vec<TcpListener>]) -> impl Iterator<Item = SocketAddr> {
+    sets.iter().filter_map(|set| set.first()?.local_addr().ok())
 }
 
 /// As configured, or one a core.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls_pki_types::UnixTime;
 
-use super::Stop;
+use super::{Stop, notify};
 use crate::tls::TlsServer;
 
 /// How often the files are looked at; SIGHUP has them looked at now.
@@ -22,15 +22,21 @@ pub(super) async fn keep(listeners: Vec<(Arc<str>, Arc<TlsServer>)>, stop: Stop)
             reminded = Some(tokio::time::Instant::now());
             remind(&listeners);
         }
-        tokio::select! {
+        let asked = tokio::select! {
             () = stop.started() => return,
-            () = stop.reload.notified() => {}
-            () = tokio::time::sleep(INTERVAL) => {}
+            () = stop.reload.notified() => true,
+            () = tokio::time::sleep(INTERVAL) => false,
+        };
+        if asked {
+            notify::reloading();
         }
         let each = listeners.clone();
         let changed = tokio::task::spawn_blocking(move || read_again(&each)).await;
         if changed.is_ok_and(|changed| changed) {
             reminded = None;
+        }
+        if asked {
+            notify::ready();
         }
     }
 }

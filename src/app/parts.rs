@@ -47,7 +47,7 @@ impl Parts {
     }
 
     /// A listener's door, with all that is behind it.
-    pub(super) fn door(&mut self, listener: &ListenerConfig) -> Result<Door, BuildError> {
+    pub(super) fn door(&mut self, listener: &ListenerConfig, keys: Keys) -> Door {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
         let Server { upstream, seats } = self.server(listener);
@@ -62,18 +62,18 @@ impl Parts {
             throttle: Throttle::listener(&listener.data.rates),
             data: Arc::new(listener.data.clone()),
             keepalive: listener.keepalive,
-            client_tls: client_tls(listener)?,
-            server_tls: server_tls(listener)?,
+            client_tls: keys.client,
+            server_tls: keys.server,
             xferlog: self.xferlog.clone(),
         };
-        Ok(Door {
+        Door {
             rooms: Arc::new(rooms),
             access: listener.access.clone(),
             limits: listener.limits.clone(),
             registry: Registry::new(),
             process: self.seats.clone(),
             server: seats,
-        })
+        }
     }
 
     fn server(&mut self, listener: &ListenerConfig) -> Server {
@@ -95,6 +95,17 @@ impl Parts {
         self.pools.push((options.clone(), pool.clone()));
         pool
     }
+}
+
+/// What a listener needs of certificates and keys, which perhaps only root may read.
+pub(super) struct Keys {
+    client: Option<Arc<TlsServer>>,
+    server: Option<Arc<TlsClient>>,
+}
+
+/// Reads them.
+pub(super) fn keys(listener: &ListenerConfig) -> Result<Keys, BuildError> {
+    Ok(Keys { client: client_tls(listener)?, server: server_tls(listener)? })
 }
 
 fn client_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {

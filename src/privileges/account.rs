@@ -56,6 +56,11 @@ pub(crate) enum AccountError {
 }
 
 impl Account {
+    /// Whether it is the one that we run as.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.uid == Uid::effective()
+    }
+
     /// Looks it up.
     ///
     /// # Errors
