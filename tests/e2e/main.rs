@@ -12,5 +12,7 @@ mod limits;
 mod matrix;
 mod modes;
 mod operator;
+mod origins;
 mod ports;
+mod starting;
 mod support;
