@@ -80,6 +80,12 @@ impl Ns {
         command
     }
 
+    /// Changes its links, addresses or routes: the words after `ip`.
+    pub(crate) fn ip(&self, words: &str) {
+        let before = ["-n", self.name.as_str()];
+        ip(&before.into_iter().chain(words.split_ascii_whitespace()).collect::<Vec<_>>());
+    }
+
     /// Connects, from the given local address if there is one.
     pub(crate) fn connect(&self, from: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
         self.run(|| {
