@@ -180,15 +180,15 @@ impl App {
         self.doors.iter().map(|door| {
             let own = self.sockets.first().into_iter().flatten();
             let own = own.filter(|(_, of)| Arc::ptr_eq(of, door));
-            let addresses = own.filter_map(|(socket, _)| socket.local_addr().ok()).collect();
+            let addresses = own.flat_map(|(socket, _)| handed::addresses(socket)).collect();
             (&**door, addresses)
         })
     }
 }
 
-/// The address of each set of sockets.
+/// The addresses of sets of sockets.
 fn local(sets: &[Vec<TcpListener>]) -> impl Iterator<Item = SocketAddr> {
-    sets.iter().filter_map(|set| set.first()?.local_addr().ok())
+    sets.iter().filter_map(|set| set.first()).flat_map(handed::addresses)
 }
 
 /// As configured, or one a core.

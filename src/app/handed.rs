@@ -4,7 +4,7 @@
 use std::env;
 use std::io;
 use std::mem;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use listenfd::ListenFd;
 use socket2::SockRef;
@@ -90,6 +90,15 @@ impl Handed {
         });
         checked.collect()
     }
+}
+
+/// Where a socket of ours listens: one for both families is two addresses.
+pub(super) fn addresses(socket: &TcpListener) -> Vec<SocketAddr> {
+    let Ok(address) = socket.local_addr() else { return Vec::new() };
+    let only_v6 = || SockRef::from(socket).only_v6().unwrap_or(true);
+    let both = address.is_ipv6() && address.ip().is_unspecified() && !only_v6();
+    let v4 = both.then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())));
+    v4.into_iter().chain([address]).collect()
 }
 
 /// One for every worker: they share its queue of connections.

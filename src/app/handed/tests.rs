@@ -54,3 +54,20 @@ fn workers_share_one_queue() {
     assert_eq!(set.len(), 3);
     assert!(set.iter().all(|socket| socket.local_addr().unwrap() == address));
 }
+
+#[test]
+fn a_socket_of_both_families_is_two_addresses() {
+    let socket = |only_v6: bool| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        socket.set_only_v6(only_v6).unwrap();
+        let any: SocketAddr = "[::]:0".parse().unwrap();
+        socket.bind(&any.into()).unwrap();
+        socket.listen(1).unwrap();
+        let found = addresses(&socket.into());
+        found.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(socket(true), ["::"]);
+    assert_eq!(socket(false), ["0.0.0.0", "::"]);
+    assert_eq!(addresses(&listening()).len(), 1);
+}

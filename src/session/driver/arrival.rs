@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
+use crate::ftp::addr::canonical_end;
+
 /// What is known of a control connection before its session starts. Four kinds of address meet
 /// here, and three of them may be the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +29,8 @@ impl Arrival {
     /// # Errors
     /// The connection is gone.
     pub(crate) fn direct(stream: &TcpStream, peer: SocketAddr) -> io::Result<Self> {
-        let local = stream.local_addr()?;
+        // One socket may have taken clients of both families.
+        let (peer, local) = (canonical_end(peer), canonical_end(stream.local_addr()?));
         Ok(Self { client: peer, peer, local, server: None })
     }
 }

@@ -81,6 +81,29 @@ fn sockets_of_both_families() {
     assert!(log.contains(&format!("\"address\":\"{PUBLIC}:21\"")), "{log}");
 }
 
+/// `ListenStream=21` is one socket for both families: its IPv4 clients are IPv4 clients to us.
+#[test]
+fn one_socket_for_both_families() {
+    let lab = Lab::new();
+    let file = content(1, 100_000);
+    lab.serve("file", &file);
+    let server = Server::start(&lab, Kind::Vsftpd);
+    let toml = bound(&Config::to(server.address()), "\"systemd\"");
+    let toml = toml.replace(&format!("address = \"{PUBLIC}\"\n"), "");
+    let gateway = Gateway::start_by(&lab, &toml, manager(&lab, &["ftp=::@21"]));
+    for (address, modes) in
+        [(gateway.address(), &Mode::ALL[..]), (gateway.address6(), &[Mode::Epsv, Mode::Eprt])]
+    {
+        let mut session = Control::login(&lab.net.client, address);
+        for &mode in modes {
+            assert!(session.fetch(mode, "RETR file") == file, "{address} {mode:?}");
+        }
+        session.expect("QUIT", 221);
+    }
+    let log = gateway.stop();
+    assert!(!log.contains("::ffff:"), "{log}");
+}
+
 /// Started when the first client comes, and again after it was stopped: no client is refused.
 #[test]
 fn on_demand() {

@@ -1,6 +1,7 @@
 //! One process a session, on a connection that another program accepted.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
@@ -24,6 +25,8 @@ impl SystemLog {
         fs::write(dev.join("null"), "").expect("own file");
         let socket = UnixDatagram::bind(dev.join("log")).expect("own socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("socket");
+        // As everywhere: whoever runs may log.
+        fs::set_permissions(dev.join("log"), Permissions::from_mode(0o666)).expect("chmod");
         Self(socket)
     }
 
@@ -99,15 +102,17 @@ fn systemd_with_accept() {
     assert!(!process.log().contains(PASSWORD), "a password in the log");
 }
 
-/// The classic: input, output and errors are the client's.
+/// The classic: input, output and errors are the client's. Root's privileges are given up.
 fn classic(lab: &Lab, name: &str, command: impl FnOnce(&str) -> Command) {
     let file = content(1, 100_000);
     lab.serve("file", &file);
     let server = Server::start(lab, Kind::Vsftpd);
     let log = SystemLog::new(lab);
-    let toml = write(lab, "ftpgate.toml", &Config::to(server.address()).toml());
+    let config = Config::to(server.address()).section("[runtime]\nuser = \"nobody\"\n");
+    let toml = write(lab, "ftpgate.toml", &config.toml());
     let _inetd = start(lab, name, command(&toml));
     two_sessions(lab, &file);
+    log.wait_for("privileges given up");
     log.wait_for("\"path\":\"stored\"");
 
     // Told to the machine's log, and to the client no more than it may know.

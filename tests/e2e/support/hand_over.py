@@ -18,7 +18,8 @@ def listening(spec):
     ip, port = spec.split("=", 1)[1].split("@")
     s = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
     if s.family == socket.AF_INET6:
-        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # What listens on all addresses is for both families, as with ListenStream=21.
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, ip != "::")
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind((ip, int(port)))
     s.listen(4096)
