@@ -4,9 +4,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::BuildError;
-use super::bind::is_missing_ipv6;
 use crate::config::ListenerConfig;
-use crate::net::socket::{self, Origin};
+use crate::net::socket::{self, Origin, is_missing_ipv6};
 
 /// A place to leave from.
 pub(crate) struct Trial {

@@ -6,8 +6,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::BuildError;
+use super::acme::Clients;
 use crate::advertise::Advertiser;
 use crate::config::ListenerConfig;
+use crate::data::mirror::Mirror;
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
@@ -27,6 +29,8 @@ pub(super) struct Parts {
     seats: Arc<Seats>,
     servers: HashMap<String, Server>,
     pools: Vec<(PortOptions, Arc<PortPool>)>,
+    /// Who fetches certificates.
+    pub(super) acme: Clients,
 }
 
 /// An upstream and the places it has.
@@ -43,11 +47,17 @@ impl Parts {
         xferlog: Option<Arc<Xferlog>>,
         seats: Arc<Seats>,
     ) -> Self {
-        Self { own, xferlog, seats, servers: HashMap::new(), pools: Vec::new() }
+        let (servers, pools, acme) = Default::default();
+        Self { own, xferlog, seats, servers, pools, acme }
     }
 
     /// A listener's door, with all that is behind it.
-    pub(super) fn door(&mut self, listener: &ListenerConfig, keys: Keys) -> Door {
+    pub(super) fn door(
+        &mut self,
+        listener: &ListenerConfig,
+        keys: Keys,
+        mirror: Option<Arc<Mirror>>,
+    ) -> Result<Door, BuildError> {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
         let Server { upstream, seats } = self.server(listener);
@@ -55,25 +65,37 @@ impl Parts {
             name: listener.name.as_str().into(),
             policy: Arc::new(policy),
             upstream: upstream.clone(),
+            destinations: Arc::new(listener.destinations.clone()),
             connect: listener.connect,
             downstream_ports: self.pool(&listener.data.downstream),
             upstream_ports: self.pool(&listener.data.upstream),
+            mirror,
             advertiser: Advertiser::new(listener.advertise.clone()),
             throttle: Throttle::listener(&listener.data.rates),
             data: Arc::new(listener.data.clone()),
             keepalive: listener.keepalive,
-            client_tls: keys.client,
+            client_tls: self.fetched(listener)?.or(keys.client),
             server_tls: keys.server,
             xferlog: self.xferlog.clone(),
         };
-        Door {
+        Ok(Door {
             rooms: Arc::new(rooms),
             access: listener.access.clone(),
             limits: listener.limits.clone(),
             registry: Registry::new(),
             process: self.seats.clone(),
             server: seats,
-        }
+        })
+    }
+
+    /// The certificate that is fetched, where it is: its files belong to us.
+    fn fetched(&mut self, listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {
+        let Some(acme) = listener.tls.as_ref().and_then(|tls| tls.acme.as_ref()) else {
+            return Ok(None);
+        };
+        let prepared = self.acme.prepare(&listener.name, acme);
+        prepared.map_err(|error| tls_error(listener, error))?;
+        client_tls(listener)
     }
 
     fn server(&mut self, listener: &ListenerConfig) -> Server {
@@ -103,20 +125,29 @@ pub(super) struct Keys {
     server: Option<Arc<TlsClient>>,
 }
 
-/// Reads them.
+/// Reads them; what is fetched comes later.
 pub(super) fn keys(listener: &ListenerConfig) -> Result<Keys, BuildError> {
-    Ok(Keys { client: client_tls(listener)?, server: server_tls(listener)? })
+    let fetched = listener.tls.as_ref().is_some_and(|tls| tls.acme.is_some());
+    let client = if fetched { None } else { client_tls(listener)? };
+    Ok(Keys { client, server: server_tls(listener)? })
 }
 
 fn client_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {
     let loaded = listener.tls.as_ref().map(TlsServer::load).transpose();
-    let whose = || format!("listener \"{}\"", listener.name);
-    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
+    loaded.map_err(|error| tls_error(listener, error))
+}
+
+fn tls_error(
+    listener: &ListenerConfig,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> BuildError {
+    let whose = format!("listener \"{}\"", listener.name);
+    BuildError::Tls { whose, source: error.into() }
 }
 
 fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, BuildError> {
-    let (upstream, host) = (&listener.upstream, &listener.upstream.address.host);
-    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, host)).transpose();
+    let upstream = &listener.upstream;
+    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, upstream.host())).transpose();
     let whose = || format!("upstream \"{}\"", upstream.name);
     loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
 }

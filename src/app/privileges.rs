@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use super::BuildError;
 use crate::config::{Config, ListenerConfig};
 use crate::privileges::{self, Account, Capability, PrivilegeError};
 use crate::telemetry::xferlog::Xferlog;
+use crate::tls::Verify;
 
 /// A capability, and the key that takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,10 +59,16 @@ pub(super) fn needed(listeners: &[ListenerConfig], kernel: Kernel) -> Vec<Need> 
             let key = format!("{key} (port {port})");
             needs.push(Need { capability: Capability::NetBindService, key, lasting });
         };
-        let mut control: Vec<_> = listener.bind.iter().map(|a| a.port()).collect();
-        control.dedup();
-        for number in control.into_iter().filter(|p| low(*p)) {
-            port(format!("listener.{name}.bind"), number, false);
+        let fetched = listener.tls.as_ref().and_then(|tls| tls.acme.as_ref());
+        let http = fetched.map(|acme| acme.http.as_slice()).unwrap_or_default();
+        for (key, addresses, lasting) in
+            [("bind", listener.bind.as_slice(), false), ("tls.acme.http", http, true)]
+        {
+            let mut ports: Vec<_> = addresses.iter().map(SocketAddr::port).collect();
+            ports.dedup();
+            for number in ports.into_iter().filter(|p| low(*p)) {
+                port(format!("listener.{name}.{key}"), number, lasting);
+            }
         }
         let mut data_ports = vec![
             ("source_port", data.source_port),
@@ -197,6 +205,12 @@ fn reread(listener: &ListenerConfig) -> Vec<&Path> {
     if let Some(tls) = &listener.tls {
         files.extend(tls.certificates.iter().flat_map(|c| [&*c.chain, &*c.key]));
         files.extend(tls.client_ca.iter().map(|file| &**file));
+    }
+    if let Some(tls) = &listener.upstream.tls {
+        files.extend(tls.certificate.iter().flat_map(|c| [&*c.chain, &*c.key]));
+        if let Verify::CaFile(file) = &tls.verify {
+            files.push(file);
+        }
     }
     files
 }

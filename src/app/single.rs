@@ -43,7 +43,9 @@ impl Single {
         outgoing::check(&listener, &reached)?;
         let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
         let seats = Seats::new(limits::most_sessions(descriptors, 1));
-        let door = Arc::new(Parts::new(reached, xferlog, seats).door(&listener, keys));
+        warn_of_what_is_missing(&listener);
+        let door = Parts::new(reached, xferlog, seats).door(&listener, keys, None)?;
+        let door = Arc::new(door);
         Ok(Self { door, stream, shutdown: config.shutdown })
     }
 
@@ -66,6 +68,25 @@ impl Single {
             () = stop.kill.cancelled() => {}
         }
         Ok(())
+    }
+}
+
+/// What takes a process that stays.
+fn warn_of_what_is_missing(listener: &ListenerConfig) {
+    let name = &*listener.name;
+    if listener.tls.as_ref().is_some_and(|tls| tls.acme.is_some()) {
+        tracing::warn!(
+            listener = name,
+            "no certificate is fetched by a process that carries one session: have an `ftpgate \
+             run` beside it keep the same folder"
+        );
+    }
+    if listener.data.forwarded.is_some() {
+        tracing::warn!(
+            listener = name,
+            "no port is forwarded by a process that carries one session: under TLS that the \
+             server ends there are no data connections"
+        );
     }
 }
 

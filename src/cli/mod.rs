@@ -4,6 +4,7 @@ mod cert;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod firewall;
 mod inetd;
 mod run;
 
@@ -48,6 +49,10 @@ enum Command {
     /// Binds the control addresses, reaches the servers, resolves names and tries every data port.
     /// Ends with 0 when the gateway would work, 1 when not.
     Check(Settings),
+    /// Print the firewall rules that a configuration needs.
+    ///
+    /// Nothing is changed: read them, then load them.
+    Firewall(firewall::Command),
     /// Make a certificate for TLS towards clients.
     #[command(subcommand)]
     Cert(cert::Command),
@@ -102,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Run(settings) => run::run(settings),
         Command::Inetd { settings, listener } => inetd::run(settings, listener.as_deref()),
         Command::Check(settings) => check::run(settings),
+        Command::Firewall(command) => firewall::run(command),
         Command::Cert(command) => cert::run(&command),
         #[cfg(feature = "demo")]
         Command::Demo => run::demo(),

@@ -12,6 +12,7 @@ use crate::privileges::RunAs;
 use crate::session::policy::Policy;
 use crate::telemetry::options::LogOptions;
 use crate::tls::ServerTlsOptions;
+use crate::upstream::destinations::{Destinations, Mode};
 use crate::upstream::options::UpstreamOptions;
 
 /// A whole configuration, read, checked and with every default filled in.
@@ -39,7 +40,11 @@ pub(crate) struct ListenerConfig {
     /// Sockets that the service manager hands over: those of a name, or all that no other
     /// listener names. Empty only where `bind` is not.
     pub(crate) handed: Vec<Option<String>>,
-    /// The server behind it.
+    /// Who names the server that a session goes to.
+    pub(crate) mode: Mode,
+    /// Where clients may go who choose it themselves; empty where they do not.
+    pub(crate) destinations: Destinations,
+    /// The server behind it, or what is known of all those that clients choose.
     pub(crate) upstream: UpstreamOptions,
     /// `T_dial` of the control connection to it.
     pub(crate) connect: Duration,

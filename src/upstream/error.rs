@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::destinations::Refused;
 use super::options::HostPort;
 
 /// Why a control connection to a server could not be opened. The sentence is for the operator;
@@ -24,11 +25,14 @@ pub(crate) enum UpstreamError {
         /// As configured.
         address: HostPort,
     },
-    /// No address is of the family that connections to it leave from.
-    #[error("{address} has no address that can be reached from `source` {ours}")]
+    /// Neither the configuration nor the client says which.
+    #[error("no server is known: the upstream has no address, and the client named none")]
+    Unknown,
+    /// It is not of the family that connections to it leave from.
+    #[error("{address} cannot be reached from `source` {ours}: one is IPv4, the other IPv6")]
     OtherFamily {
-        /// As configured.
-        address: HostPort,
+        /// The first of its addresses.
+        address: SocketAddr,
         /// As configured.
         ours: IpAddr,
     },
@@ -48,6 +52,14 @@ pub(crate) enum UpstreamError {
         /// The address.
         address: SocketAddr,
     },
+    /// A client named it, and it is not for clients to reach (S38).
+    #[error("{address} is not for clients to reach: {refused}")]
+    Refused {
+        /// The address that the name has.
+        address: SocketAddr,
+        /// What the list says.
+        refused: Refused,
+    },
 }
 
 impl UpstreamError {
@@ -55,7 +67,9 @@ impl UpstreamError {
     pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Resolve { .. } => "resolve",
-            Self::NoAddress { .. } | Self::OtherFamily { .. } => "no-address",
+            Self::NoAddress { .. } => "no-address",
+            Self::OtherFamily { .. } => "other-family",
+            Self::Unknown => "unknown",
             Self::Connect { source, .. } => match source.kind() {
                 io::ErrorKind::TimedOut => "timeout",
                 io::ErrorKind::ConnectionRefused => "refused",
@@ -63,6 +77,7 @@ impl UpstreamError {
                 _ => "connect",
             },
             Self::Ourselves { .. } => "ourselves",
+            Self::Refused { refused, .. } => refused.label(),
         }
     }
 }

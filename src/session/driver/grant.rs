@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Driver;
 use super::control::Control;
+use crate::data::options::Reuse;
 use crate::data::ports::{LeaseError, PortLease};
 use crate::data::transfer::{LegSource, Transfer};
 use crate::net::socket::Origin;
@@ -15,16 +16,22 @@ impl Driver {
         side: Side,
         expected: IpAddr,
         advertise: bool,
+        protected: bool,
     ) -> Result<SocketAddr, ListenError> {
         let local = self.control(side).local().ok_or(ListenError::Local)?;
         let address = match side {
             Side::Downstream if advertise => self.advertised()?,
             _ => local.ip(),
         };
-        let pool = self.rooms.ports(side);
-        let lease = match pool.lease(local, expected) {
+        let (pool, data) = (self.rooms.ports(side), &self.rooms.data);
+        let proof = if protected && data.tls.reuse == Reuse::Require {
+            self.tls.proof(data.accept)
+        } else {
+            None
+        };
+        let lease = match pool.lease(local, expected, proof) {
             Ok(lease) => lease,
-            Err(error) => return Err(self.no_lease(side, &error)),
+            Err(error) => return Err(self.no_lease(side, expected, &error)),
         };
         self.exhausted = false;
         let addr = SocketAddr::new(address, lease.exposed_port());
@@ -34,7 +41,7 @@ impl Driver {
         Ok(addr)
     }
 
-    fn no_lease(&mut self, side: Side, error: &LeaseError) -> ListenError {
+    fn no_lease(&mut self, side: Side, expected: IpAddr, error: &LeaseError) -> ListenError {
         let (session, listener) = (self.permit.id(), &*self.rooms.name);
         match error {
             LeaseError::Exhausted => {
@@ -43,8 +50,9 @@ impl Driver {
                     let (pool, side) = (self.rooms.ports(side), side.label());
                     let (in_use, taken) = (pool.in_use(), pool.passed_over());
                     tracing::warn!(
-                        %session, listener, side, in_use, taken,
-                        "no data port is free for this address; make the range larger"
+                        %session, listener, side, %expected, in_use, taken,
+                        "no data port is free: each waits for a connection of this address already, \
+                         or is held by another program; make the range larger"
                     );
                 }
                 ListenError::Exhausted
@@ -84,16 +92,23 @@ impl Driver {
         Ok(address)
     }
 
-    pub(super) fn open(&mut self, plan: TransferPlan) {
-        let [downstream, upstream] = &mut self.leases;
-        let [client, server] = &self.controls;
-        let options = &self.rooms.data;
-        let downstream = source(plan.downstream, downstream.take(), client, options.source_port);
-        let port = options.upstream_source_port;
-        let mut upstream = source(plan.upstream, upstream.take(), server, port);
-        if let Some(LegSource::Connect { from, .. }) = &mut upstream {
+    /// The server's leg, from where connections to it leave.
+    pub(super) fn towards_server(&self, leg: Leg, lease: Option<PortLease>) -> Option<LegSource> {
+        let [_, server] = &self.controls;
+        let mut source = source(leg, lease, server, self.rooms.data.upstream_source_port);
+        if let Some(LegSource::Connect { from, .. }) = &mut source {
             from.device.clone_from(&self.rooms.upstream.options().origin.device);
         }
+        source
+    }
+
+    pub(super) fn open(&mut self, plan: TransferPlan) {
+        let [downstream, upstream] = &mut self.leases;
+        let [client, _] = &self.controls;
+        let (downstream, upstream) = (downstream.take(), upstream.take());
+        let port = self.rooms.data.source_port;
+        let downstream = source(plan.downstream, downstream, client, port);
+        let upstream = self.towards_server(plan.upstream, upstream);
         if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
             let options = self.rooms.data.clone();
             let throttle = self.throttle.clone();
