@@ -19,6 +19,7 @@ pub(crate) mod outgoing;
 mod parts;
 pub(crate) mod privileges;
 pub(crate) mod single;
+pub(crate) mod transparent;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -34,7 +35,9 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::limits;
 use crate::listener::Door;
+use crate::net::helper::KernelHelper;
 use crate::net::socket;
+use crate::net::transparent::Abilities;
 use crate::registry::seats::Seats;
 use certificates::{Secured, Wake};
 pub use error::BuildError;
@@ -81,6 +84,7 @@ impl App {
     pub(crate) fn build(config: &Config, handed: Handed) -> Result<Self, BuildError> {
         let privileges = Privileges::plan(config, &config.listeners)?;
         privileges.check()?;
+        let abilities = transparent::abilities(&config.listeners)?;
         let workers = worker_count(config.workers);
         let mut bound = Vec::new();
         for (listener, handed) in config.listeners.iter().zip(handed.share_out(config)?) {
@@ -91,7 +95,7 @@ impl App {
         let xferlog = privileges.settle(config)?;
         let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
         let seats = Seats::new(limits::most_sessions(descriptors, workers));
-        let mut parts = Parts::new(addresses.clone(), xferlog, seats);
+        let mut parts = Parts::new(addresses.clone(), abilities, xferlog, seats);
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         let mut forwarded: mirror::ByWorker = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
@@ -171,11 +175,17 @@ impl App {
                 tracing::info!(listener = name, upstream = %server, "server");
             }
             let options = &rooms.data;
-            tracing::info!(
-                listener = name,
-                "open in the firewall (TCP), for clients: {ports} and data ports {}",
-                options.downstream
-            );
+            let chosen = (rooms.mode, &*rooms.destinations);
+            let (data, may) = (&options.downstream, Abilities::probe());
+            for line in transparent::describe(chosen, &ports, data, may) {
+                tracing::info!(listener = name, "{line}");
+            }
+            if !rooms.mode.is_transparent() {
+                tracing::info!(
+                    listener = name,
+                    "open in the firewall (TCP), for clients: {ports} and data ports {data}"
+                );
+            }
             if rooms.policy.upstream_mode.is_let_in() {
                 let from = &options.upstream;
                 tracing::info!(listener = name, "and for the server: data ports {from}");
@@ -183,6 +193,10 @@ impl App {
             if let Some(line) = mirror::describe(door) {
                 tracing::info!(listener = name, "{line}");
             }
+        }
+        match KernelHelper::look() {
+            helper @ KernelHelper::Automatic => tracing::warn!("{}", helper.advice().unwrap_or("")),
+            helper => helper.advice().into_iter().for_each(|advice| tracing::info!("{advice}")),
         }
         if let Ok(limit) = socket::descriptor_limit() {
             let sessions = self.doors.iter().map(|door| door.limits.sessions).sum();
@@ -213,7 +227,7 @@ pub(crate) fn worker_count(configured: Option<NonZeroUsize>) -> usize {
     configured.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
 }
 
-fn control_ports(addresses: &[SocketAddr]) -> String {
+pub(crate) fn control_ports(addresses: &[SocketAddr]) -> String {
     let mut ports: Vec<u16> = addresses.iter().map(SocketAddr::port).collect();
     ports.sort_unstable();
     ports.dedup();

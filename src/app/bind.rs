@@ -7,6 +7,8 @@ use super::BuildError;
 use super::handed::for_workers;
 use crate::config::ListenerConfig;
 use crate::net::socket::{self, is_missing_ipv6};
+use crate::net::transparent;
+use crate::upstream::destinations::Mode;
 
 /// One socket a worker for each address of a listener, and for each that was handed over.
 pub(super) fn bind(
@@ -24,6 +26,9 @@ pub(super) fn bind(
         let mut set = vec![first];
         for _ in 1..workers {
             set.push(socket::listen_control(address, true)?);
+        }
+        if listener.mode == Mode::Tproxy {
+            set.iter().try_for_each(|socket| transparent::borrow(socket.into()))?;
         }
         Ok(set)
     };

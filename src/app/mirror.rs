@@ -29,7 +29,7 @@ pub(super) fn bind(
     let mut sockets = Vec::new();
     for ip in addresses(listener, reached) {
         for address in (range.first..=range.last).map(|port| SocketAddr::new(ip, port)) {
-            match socket::listen_data(address, None) {
+            match socket::listen_data(address, false) {
                 Ok(socket) => sockets.push(socket),
                 Err(error) if is_missing_ipv6(&address, &error) => break,
                 Err(error) => {

@@ -18,33 +18,30 @@ pub(crate) struct Trial {
 /// connections leave from there.
 pub(crate) fn trials(listener: &ListenerConfig, reached: &[SocketAddr]) -> Vec<Trial> {
     let (data, upstream) = (&listener.data, &listener.upstream);
-    let (name, origin) = (&upstream.name, &upstream.origin);
+    let (name, source) = (&upstream.name, upstream.source.address());
     let mut trials = Vec::new();
     if data.source_port != 0 {
         for address in reached {
             let from = SocketAddr::new(address.ip(), data.source_port);
             let what = format!("data.source_port: data connections to clients leave from {from}");
-            let from = Origin { address: Some(from), device: None };
-            trials.push(Trial { what, from });
+            trials.push(Trial { what, from: Origin::own(Some(from)) });
         }
     }
-    if let Some(device) = &origin.device {
+    if let Some(device) = upstream.device {
         let what = format!("upstream.{name}.device: connections leave through {device}");
-        let from = Origin { address: None, device: Some(device.clone()) };
-        trials.push(Trial { what, from });
+        trials.push(Trial { what, from: Origin { device: Some(device), ..Origin::default() } });
     }
-    if let Some(address) = origin.address {
-        let what = format!("upstream.{name}.source: connections leave from {}", address.ip());
-        trials.push(Trial { what, from: Origin { address: Some(address), device: None } });
+    if let Some(ip) = source {
+        let what = format!("upstream.{name}.source: connections leave from {ip}");
+        trials.push(Trial { what, from: Origin::own(Some(SocketAddr::new(ip, 0))) });
     }
     if data.upstream_source_port != 0 {
         let any = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-        let set = origin.address.map(|address| vec![address.ip()]);
-        for ip in set.unwrap_or(any.to_vec()) {
+        for ip in source.map_or(any.to_vec(), |ip| vec![ip]) {
             let from = SocketAddr::new(ip, data.upstream_source_port);
             let what =
                 format!("data.upstream_source_port: data connections to {name} leave from {from}");
-            trials.push(Trial { what, from: Origin { address: Some(from), device: None } });
+            trials.push(Trial { what, from: Origin::own(Some(from)) });
         }
     }
     trials
@@ -56,7 +53,7 @@ impl Trial {
     /// # Errors
     /// What the kernel says, and what to do about it.
     pub(crate) fn run(&self) -> Result<(), (io::Error, &'static str)> {
-        match socket::try_origin(&self.from) {
+        match socket::try_origin(self.from) {
             Err(error) if !self.is_missing_ipv6(&error) => {
                 let remedy = self.remedy(&error);
                 Err((error, remedy))
@@ -66,7 +63,7 @@ impl Trial {
     }
 
     fn is_missing_ipv6(&self, error: &io::Error) -> bool {
-        self.from.address.is_some_and(|address| is_missing_ipv6(&address, error))
+        self.from.from.is_some_and(|address| is_missing_ipv6(&address, error))
     }
 
     fn remedy(&self, error: &io::Error) -> &'static str {

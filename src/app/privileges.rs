@@ -12,6 +12,7 @@ use crate::config::{Config, ListenerConfig};
 use crate::privileges::{self, Account, Capability, PrivilegeError};
 use crate::telemetry::xferlog::Xferlog;
 use crate::tls::Verify;
+use crate::upstream::options::Source;
 
 /// A capability, and the key that takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(super) struct Need {
     key: String,
     /// To the end, not only until everything is bound.
     lasting: bool,
+    /// Kept if it is there; whether it must be is found out by trying (`transparent::lacking`).
+    wished: bool,
 }
 
 /// What the kernel asks for what.
@@ -29,6 +32,8 @@ pub(super) struct Kernel {
     free_ports: u16,
     /// Naming a link takes a privilege.
     guards_devices: bool,
+    /// What it takes to use the addresses of others, and to mark packets.
+    borrowing: Capability,
 }
 
 impl Kernel {
@@ -42,9 +47,14 @@ impl Kernel {
             (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
             _ => (u32::MAX, 0),
         };
+        // Either does for addresses; for marks the lesser one does since 5.17.
+        let raw = privileges::holds(Capability::NetRaw);
+        let admin = privileges::holds(Capability::NetAdmin);
+        let lesser = raw && (version >= (5, 17) || !admin);
         Self {
             free_ports: free_ports.trim().parse().unwrap_or(1024),
             guards_devices: version < (5, 7),
+            borrowing: if lesser { Capability::NetRaw } else { Capability::NetAdmin },
         }
     }
 }
@@ -57,7 +67,8 @@ pub(super) fn needed(listeners: &[ListenerConfig], kernel: Kernel) -> Vec<Need> 
         let low = |port: u16| (1..kernel.free_ports).contains(&port);
         let mut port = |key: String, port: u16, lasting| {
             let key = format!("{key} (port {port})");
-            needs.push(Need { capability: Capability::NetBindService, key, lasting });
+            let capability = Capability::NetBindService;
+            needs.push(Need { capability, key, lasting, wished: false });
         };
         let fetched = listener.tls.as_ref().and_then(|tls| tls.acme.as_ref());
         let http = fetched.map(|acme| acme.http.as_slice()).unwrap_or_default();
@@ -81,9 +92,16 @@ pub(super) fn needed(listeners: &[ListenerConfig], kernel: Kernel) -> Vec<Need> 
         for (key, number) in data_ports.into_iter().filter(|(_, p)| low(*p)) {
             port(format!("data.{key} of listener {name}"), number, true);
         }
-        if kernel.guards_devices && listener.upstream.origin.device.is_some() {
-            let key = format!("upstream.{}.device", listener.upstream.name);
-            needs.push(Need { capability: Capability::NetRaw, key, lasting: true });
+        let upstream = &listener.upstream;
+        if kernel.guards_devices && upstream.device.is_some() {
+            let (key, capability) =
+                (format!("upstream.{}.device", upstream.name), Capability::NetRaw);
+            needs.push(Need { capability, key, lasting: true, wished: false });
+        }
+        let marked = upstream.mark.is_some_and(|mark| mark != 0);
+        if listener.mode.is_transparent() || upstream.source == Source::Client || marked {
+            let (key, capability) = (format!("listener.{name}.mode"), kernel.borrowing);
+            needs.push(Need { capability, key, lasting: true, wished: true });
         }
     }
     needs
@@ -124,7 +142,8 @@ impl Privileges {
     /// it is granted.
     pub(crate) fn missing(&self) -> Option<String> {
         let mut missing: BTreeMap<Capability, Vec<&str>> = BTreeMap::new();
-        for need in self.needs.iter().filter(|need| !privileges::holds(need.capability)) {
+        let missing_one = |need: &&Need| !need.wished && !privileges::holds(need.capability);
+        for need in self.needs.iter().filter(missing_one) {
             missing.entry(need.capability).or_default().push(&need.key);
         }
         let sentences = missing.into_iter().map(|(capability, keys)| {
@@ -157,6 +176,7 @@ impl Privileges {
     pub(crate) fn give_up(&self) -> Result<(), PrivilegeError> {
         let lasting = self.needs.iter().filter(|need| need.lasting);
         let mut kept: Vec<_> = lasting.map(|need| need.capability).collect();
+        kept.sort_unstable();
         kept.dedup();
         let told: Vec<_> = kept.iter().map(ToString::to_string).collect();
         let told = told.join(", ");

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::parts::{self, Parts};
 use super::privileges::Privileges;
-use super::{BuildError, Stop, outgoing};
+use super::{BuildError, Stop, outgoing, transparent};
 use crate::config::{Config, ListenerConfig};
 use crate::limits;
 use crate::listener::Door;
@@ -37,6 +37,7 @@ impl Single {
         let config = Config { listeners: vec![listener.clone()], ..config.clone() };
         let privileges = Privileges::plan(&config, &config.listeners)?.lasting();
         privileges.check()?;
+        let abilities = transparent::abilities(&config.listeners)?;
         let keys = parts::keys(&listener)?;
         let xferlog = privileges.settle(&config)?;
         let reached: Vec<_> = stream.local_addr().into_iter().collect();
@@ -44,7 +45,7 @@ impl Single {
         let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
         let seats = Seats::new(limits::most_sessions(descriptors, 1));
         warn_of_what_is_missing(&listener);
-        let door = Parts::new(reached, xferlog, seats).door(&listener, keys, None)?;
+        let door = Parts::new(reached, abilities, xferlog, seats).door(&listener, keys, None)?;
         let door = Arc::new(door);
         Ok(Self { door, stream, shutdown: config.shutdown })
     }

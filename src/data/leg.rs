@@ -31,7 +31,7 @@ pub(crate) enum LegSource {
     Connect {
         /// Whom to.
         to: SocketAddr,
-        /// Where to leave from (P41, P40).
+        /// How it leaves.
         from: Origin,
     },
 }
@@ -86,9 +86,8 @@ impl Leg {
 
     /// Starts our connect, if that is what the leg waits for.
     pub(super) fn dial(&mut self, timeout: Duration) {
-        if let State::Waiting { to, from } = &self.state {
-            let (to, from) = (*to, from.clone());
-            let connect = Box::pin(socket::connect_data(to, from.clone(), timeout));
+        if let State::Waiting { to, from } = self.state {
+            let connect = Box::pin(socket::connect_data(to, from, timeout));
             self.state = State::Dialing { to, from, connect };
         }
     }
@@ -173,12 +172,11 @@ impl Leg {
                     }
                 }
                 State::Dialing { to, from, connect } => {
-                    let to = *to;
+                    let (to, from) = (*to, *from);
                     match connect.as_mut().await {
                         Ok(stream) => self.connected(stream, to),
                         Err(error) => {
                             tracing::debug!(%to, %error, "cannot connect");
-                            let from = std::mem::take(from);
                             self.state = State::Waiting { to, from };
                             return Err(fault(error.kind()));
                         }

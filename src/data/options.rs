@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
+
+use crate::net::device::Device;
 
 /// An inclusive range of ports, `60000-60010`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +59,10 @@ pub(crate) struct PortOptions {
     pub(crate) expose: Expose,
     /// Where to listen; `None` is the local address of the control connection (S34).
     pub(crate) bind: Option<IpAddr>,
+    /// That address need not be this machine's: peers aim at somebody else (P172).
+    pub(crate) borrowed: bool,
     /// The only link to accept from; `None` is any.
-    pub(crate) device: Option<Arc<str>>,
+    pub(crate) device: Option<Device>,
 }
 
 /// The port to tell for the port we listen on, when a NAT in front shifts them (P69).
@@ -213,7 +216,14 @@ impl std::fmt::Display for PortOptions {
 impl PortOptions {
     /// Exactly this range: nothing left out, told as it is, on the control connection's address.
     pub(crate) const fn new(range: PortRange) -> Self {
-        Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None, device: None }
+        Self {
+            range,
+            avoid: Vec::new(),
+            expose: Expose::Same,
+            bind: None,
+            borrowed: false,
+            device: None,
+        }
     }
 
     /// The ports that peers are told, where these lie in one range of their own.

@@ -30,7 +30,7 @@ pub(super) fn free_range(count: u16) -> (IpAddr, PortRange) {
         // Below what the kernel gives to sockets that ask for any port, perhaps on all addresses.
         let first = rand::random_range(15_000..32_000 - count);
         let range = PortRange { first, last: first + (count - 1) };
-        let free = |port| socket::listen_data(SocketAddr::new(address, port), None).is_ok();
+        let free = |port| socket::listen_data(SocketAddr::new(address, port), false).is_ok();
         if (range.first..=range.last).all(free) {
             return (address, range);
         }
@@ -44,7 +44,7 @@ pub(super) fn peer(n: u8) -> IpAddr {
 
 /// Connects as a client of that address would.
 pub(super) async fn connect(to: SocketAddr, from: IpAddr) -> TcpStream {
-    socket::connect(to, &Origin::address(from), LONG).await.unwrap()
+    socket::connect(to, Some(from), LONG).await.unwrap()
 }
 
 /// Waits that never pass in a test, unless the test shortens one.
@@ -94,8 +94,10 @@ pub(super) async fn joined(options: DataOptions, throttle: Throttle, way: Direct
     let lease = pool.lease(local, peer(1), None).unwrap();
     let to = lease.listened();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let upstream =
-        LegSource::Connect { to: listener.local_addr().unwrap(), from: Origin::address(local) };
+    let upstream = LegSource::Connect {
+        to: listener.local_addr().unwrap(),
+        from: Origin::own(Some(SocketAddr::new(local, 0))),
+    };
     let downstream = LegSource::Accept(lease);
     let transfer =
         Transfer::start(downstream, upstream, Arc::new(options), throttle, TransferTls::default());

@@ -1,14 +1,16 @@
 //! Listen, connect, and every `setsockopt` of the program.
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream};
+
+use super::device::Device;
+use super::transparent;
 
 /// Control connections that may wait for accept: a burst of clients, bounded by `somaxconn`.
 const CONTROL_BACKLOG: i32 = 4096;
@@ -17,23 +19,6 @@ const CONTROL_BACKLOG: i32 = 4096;
 const DATA_BACKLOG: i32 = 64;
 /// Unanswered keepalive probes until a control connection counts as dead.
 const KEEPALIVE_PROBES: u32 = 4;
-
-/// Where a connection of ours leaves from, or a port of ours listens.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Origin {
-    /// The local address (P41), and port 0 for any (P40); `None`: the kernel's choice.
-    pub(crate) address: Option<SocketAddr>,
-    /// The link, whatever the routes say; `None`: any.
-    pub(crate) device: Option<Arc<str>>,
-}
-
-#[cfg(test)]
-impl Origin {
-    /// From this address, any port, whatever link.
-    pub(crate) fn address(ip: std::net::IpAddr) -> Self {
-        Self { address: Some(SocketAddr::new(ip, 0)), device: None }
-    }
-}
 
 /// A non-blocking listener for control connections.
 ///
@@ -55,17 +40,30 @@ pub(crate) fn listen_control(
 /// A non-blocking listener for data connections. `SO_REUSEADDR` lets TIME_WAIT pass (S32);
 /// `SO_REUSEPORT` would let two processes cross their connections (S31).
 ///
+/// With `borrowed` the address need not be this machine's (P172).
+///
 /// What it accepts is tuned as by [`connect_data`]: accepted connections inherit these options.
-/// With a `device` only what comes in there is accepted.
 ///
 /// # Errors
 /// Whatever the kernel says; [`io::ErrorKind::AddrInUse`] when somebody else listens there.
-pub(crate) fn listen_data(
+pub(crate) fn listen_data(addr: SocketAddr, borrowed: bool) -> io::Result<std::net::TcpListener> {
+    listen_data_on(None, addr, borrowed)
+}
+
+/// The same, for what comes in through one link; `None` is any.
+///
+/// # Errors
+/// As [`listen_data`]; there is no such link.
+pub(crate) fn listen_data_on(
+    device: Option<Device>,
     addr: SocketAddr,
-    device: Option<&str>,
+    borrowed: bool,
 ) -> io::Result<std::net::TcpListener> {
     let socket = listener(addr)?;
     bind_device(SockRef::from(&socket), device)?;
+    if borrowed {
+        transparent::borrow(SockRef::from(&socket))?;
+    }
     tune_data(SockRef::from(&socket))?;
     socket.bind(&addr.into())?;
     socket.listen(DATA_BACKLOG)?;
@@ -96,16 +94,48 @@ fn listener(addr: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Connects to `to`, leaving from where `from` says (P41).
+/// How one of our own connections leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The local address and port (P41, P40), port 0 for any; `None`: the kernel's choice.
+    pub(crate) from: Option<SocketAddr>,
+    /// The link, whatever the routes say; `None`: as they say.
+    pub(crate) device: Option<Device>,
+    /// That address need not be this machine's (P174).
+    pub(crate) borrowed: bool,
+    /// What its packets are marked with, for rules that must let them pass (P175); 0 is nothing.
+    pub(crate) mark: u32,
+}
+
+impl Origin {
+    /// From an address of this machine, or from any.
+    pub(crate) fn own(from: Option<SocketAddr>) -> Self {
+        Self { from, ..Self::default() }
+    }
+}
+
+/// Connects to `to`, leaving from the address `from` if one is named (P41).
 ///
 /// # Errors
 /// What the kernel or the network says; [`io::ErrorKind::TimedOut`] after `timeout`.
 pub(crate) async fn connect(
     to: SocketAddr,
-    from: &Origin,
+    from: Option<IpAddr>,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
-    connect_tuned(to, from, timeout, |_| Ok(())).await
+    connect_control(to, Origin::own(from.map(|ip| SocketAddr::new(ip, 0))), timeout).await
+}
+
+/// The same for any origin.
+///
+/// # Errors
+/// As [`connect`].
+pub(crate) async fn connect_control(
+    to: SocketAddr,
+    origin: Origin,
+    timeout: Duration,
+) -> io::Result<TcpStream> {
+    connect_tuned(to, origin, timeout, |_| Ok(())).await
 }
 
 /// As [`connect`], for a data connection: until [`close_plainly`] it ends with a reset however it
@@ -116,23 +146,29 @@ pub(crate) async fn connect(
 /// As [`connect`].
 pub(crate) async fn connect_data(
     to: SocketAddr,
-    from: Origin,
+    origin: Origin,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
-    connect_tuned(to, &from, timeout, |socket| tune_data(SockRef::from(socket))).await
+    connect_tuned(to, origin, timeout, |socket| tune_data(SockRef::from(socket))).await
 }
 
 async fn connect_tuned(
     to: SocketAddr,
-    from: &Origin,
+    origin: Origin,
     timeout: Duration,
     tune: fn(&TcpSocket) -> io::Result<()>,
 ) -> io::Result<TcpStream> {
     let attempt = async {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         tune(&socket)?;
-        bind_device(SockRef::from(&socket), from.device.as_deref())?;
-        if let Some(from) = from.address {
+        if origin.mark != 0 {
+            transparent::mark(SockRef::from(&socket), origin.mark)?;
+        }
+        bind_device(SockRef::from(&socket), origin.device)?;
+        if let Some(from) = origin.from {
+            if origin.borrowed {
+                transparent::borrow(SockRef::from(&socket))?;
+            }
             if from.port() == 0 {
                 choose_port_at_connect(&socket)?;
             } else {
@@ -161,28 +197,28 @@ fn choose_port_at_connect(socket: &TcpSocket) -> io::Result<()> {
     socket.set_reuseaddr(true)
 }
 
-/// `None` is any.
+/// Through a link and no other.
 #[cfg(target_os = "linux")]
-fn bind_device(socket: SockRef<'_>, device: Option<&str>) -> io::Result<()> {
+fn bind_device(socket: SockRef<'_>, device: Option<Device>) -> io::Result<()> {
     device.map_or(Ok(()), |device| socket.bind_device(Some(device.as_bytes())))
 }
 
-/// Elsewhere it is not known how to.
+/// Known to Linux only.
 #[cfg(not(target_os = "linux"))]
-fn bind_device(_: SockRef<'_>, device: Option<&str>) -> io::Result<()> {
+fn bind_device(_: SockRef<'_>, device: Option<Device>) -> io::Result<()> {
     device.map_or(Ok(()), |_| Err(io::ErrorKind::Unsupported.into()))
 }
 
-/// Whether a connection may leave from there (P40, P41).
+/// Whether a connection may leave from an address and a link of ours (P40, P41).
 ///
 /// # Errors
 /// What the kernel says: the address is not ours, there is no such link, it takes a privilege.
-pub(crate) fn try_origin(from: &Origin) -> io::Result<()> {
-    let family = from.address.map_or(Domain::IPV4, Domain::for_address);
+pub(crate) fn try_origin(origin: Origin) -> io::Result<()> {
+    let family = origin.from.map_or(Domain::IPV4, Domain::for_address);
     let socket = Socket::new(family, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
-    bind_device(SockRef::from(&socket), from.device.as_deref())?;
-    from.address.map_or(Ok(()), |address| socket.bind(&address.into()))
+    bind_device(SockRef::from(&socket), origin.device)?;
+    origin.from.map_or(Ok(()), |from| socket.bind(&from.into()))
 }
 
 /// The peer must not take what it got for the whole unless we say so (P50).

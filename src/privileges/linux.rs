@@ -89,5 +89,6 @@ const fn bit(capability: Capability) -> CapabilitySet {
     match capability {
         Capability::NetBindService => CapabilitySet::NET_BIND_SERVICE,
         Capability::NetRaw => CapabilitySet::NET_RAW,
+        Capability::NetAdmin => CapabilitySet::NET_ADMIN,
     }
 }

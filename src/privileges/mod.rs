@@ -24,8 +24,10 @@ pub(crate) use system::{harden, holds, is_root, keep_none, keep_only, turn_into}
 pub(crate) enum Capability {
     /// Ports that the kernel keeps for services.
     NetBindService,
-    /// A link named in kernels before 5.7.
+    /// A link named in kernels before 5.7; others' addresses; since 5.17 marks.
     NetRaw,
+    /// Others' addresses, and marks.
+    NetAdmin,
 }
 
 impl Capability {
@@ -34,6 +36,7 @@ impl Capability {
         match self {
             Self::NetBindService => "NET_BIND_SERVICE",
             Self::NetRaw => "NET_RAW",
+            Self::NetAdmin => "NET_ADMIN",
         }
     }
 

@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
-use crate::net::socket::{self, Origin};
+use crate::net::socket;
 use crate::net::stream::Stream;
 
 /// Longer than any handshake here takes; only a hang meets it.
@@ -198,8 +198,7 @@ fn seen(stream: &TlsStream<TcpStream>) -> Seen {
 pub(crate) async fn loopback() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let from = Origin::default();
-    let (near, far) = tokio::join!(socket::connect(address, &from, PATIENCE), listener.accept());
+    let (near, far) = tokio::join!(socket::connect(address, None, PATIENCE), listener.accept());
     (near.unwrap(), far.unwrap().0)
 }
 

@@ -15,5 +15,6 @@ mod modes;
 mod operator;
 mod origins;
 mod ports;
+mod router;
 mod starting;
 mod support;

@@ -1,7 +1,8 @@
 use super::*;
 use crate::config;
 
-const USUAL: Kernel = Kernel { free_ports: 1024, guards_devices: false };
+const USUAL: Kernel =
+    Kernel { free_ports: 1024, guards_devices: false, borrowing: Capability::NetRaw };
 
 fn read(text: &str) -> Config {
     config::parse(text, "test", []).unwrap().0
@@ -60,6 +61,19 @@ fn a_link_takes_it_in_old_kernels() {
     assert_eq!(keys(&text, USUAL), []);
     let old = Kernel { guards_devices: true, ..USUAL };
     assert_eq!(keys(&text, old), [(Capability::NetRaw, "upstream.u.device".into(), true)]);
+}
+
+#[test]
+fn addresses_of_others_take_one_to_the_end_which_may_be_missing() {
+    let transparent = "[[listener]]\nname = \"l\"\nbind = \"*:2121\"\nmode = \"redirect\"\n\
+                       destinations = [\"0.0.0.0/0\"]\n";
+    let needs = needed(&read(transparent).listeners, USUAL);
+    let [need] = needs.as_slice() else { panic!("{needs:?}") };
+    assert!(need.wished && need.lasting && need.capability == Capability::NetRaw);
+    for line in ["source = \"client\"\n", "mark = 7\n"] {
+        assert!(needed(&read(&small(line)).listeners, USUAL)[0].wished, "{line}");
+    }
+    assert_eq!(needed(&read(&small("mark = 0\n")).listeners, USUAL), []);
 }
 
 /// In a thread of its own, for capabilities are a thread's.

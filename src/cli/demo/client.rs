@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::net::socket::{self, Origin};
+use crate::net::socket;
 
 /// No step of the demo takes longer on a working machine.
 const STEP: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub(super) struct Client {
 impl Client {
     /// Connects and logs in as anonymous.
     pub(super) async fn login(to: SocketAddr) -> anyhow::Result<Self> {
-        let stream = socket::connect(to, &Origin::default(), STEP).await;
+        let stream = socket::connect(to, None, STEP).await;
         let stream = stream.with_context(|| format!("cannot connect to {to}"))?;
         let mut client = Self { control: BufReader::new(stream) };
         client.expect("220").await?;
@@ -70,7 +70,7 @@ impl Client {
     async fn open(&mut self) -> anyhow::Result<TcpStream> {
         let reply = self.pasv().await?;
         let address = address(&reply).with_context(|| format!("no address in {reply:?}"))?;
-        let data = socket::connect(address, &Origin::default(), STEP).await;
+        let data = socket::connect(address, None, STEP).await;
         data.with_context(|| format!("cannot connect to {address}, which the reply named"))
     }
 

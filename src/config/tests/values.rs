@@ -7,8 +7,9 @@ use super::super::value;
 use super::*;
 use crate::advertise::options::Source;
 use crate::data::options::Expose;
-use crate::net::socket::Origin;
+use crate::net::device::Device;
 use crate::session::policy::{DataCommand, UpstreamMode};
+use crate::upstream::options;
 
 fn words(text: &str) -> Item {
     Item::variable("FTPGATE_X", text)
@@ -248,11 +249,11 @@ fn verbs_are_compared_in_capitals() {
 
 #[test]
 fn an_upstream_says_where_connections_leave_from() {
-    let origin = |lines: &str| only(read(&format!("{SMALL}{lines}"), &[])).upstream.origin;
-    assert_eq!(origin("source = \"auto\""), Origin::default());
-    let set = origin("source = \"10.0.0.9\"\ndevice = \"eth1\"");
-    assert_eq!(set.address, Some("10.0.0.9:0".parse().unwrap()));
-    assert_eq!(set.device.as_deref(), Some("eth1"));
+    let upstream = |lines: &str| only(read(&format!("{SMALL}{lines}"), &[])).upstream;
+    assert_eq!(upstream("source = \"auto\"").source, options::Source::Auto);
+    let set = upstream("source = \"10.0.0.9\"\ndevice = \"eth1\"");
+    assert_eq!(set.source, options::Source::Address("10.0.0.9".parse().unwrap()));
+    assert_eq!(set.device, Device::new("eth1"));
     let refused = |lines: &str| {
         let text = SMALL.replace("ftp.internal", "192.0.2.5") + lines;
         let found = wrong(read(&text, &[]));

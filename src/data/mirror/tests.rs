@@ -20,7 +20,7 @@ async fn next(hall: &mut Hall) -> (TcpStream, SocketAddr, u16) {
 }
 
 async fn connect(to: SocketAddr) -> TcpStream {
-    crate::net::socket::connect(to, &Default::default(), Duration::from_secs(30)).await.unwrap()
+    crate::net::socket::connect(to, None, Duration::from_secs(30)).await.unwrap()
 }
 
 /// It was closed without a byte.

@@ -129,7 +129,7 @@ async fn refusal_at_the_command_is_reported() {
         if let Some(mut client) = client {
             assert!(read_all(&mut client).await.is_empty(), "closed without a reset");
         }
-        let again = socket::connect(to, &Origin::address(peer(1)), LONG).await;
+        let again = socket::connect(to, Some(peer(1)), LONG).await;
         assert_eq!(again.unwrap_err().kind(), ErrorKind::ConnectionRefused, "the port is closed");
     }
 }
@@ -137,8 +137,10 @@ async fn refusal_at_the_command_is_reported() {
 #[tokio::test]
 async fn active_client_is_dialled_after_1yz() {
     let ((at, _), (listener, upstream)) = (listener().await, listener().await);
-    let downstream =
-        LegSource::Connect { to: at.local_addr().unwrap(), from: Origin::address(peer(7)) };
+    let downstream = LegSource::Connect {
+        to: at.local_addr().unwrap(),
+        from: Origin::own(Some(SocketAddr::new(peer(7), 0))),
+    };
     let transfer = start(downstream, upstream, patient());
     transfer.advance(Stage::Requested(Download));
     let (server, _) = listener.accept().await.unwrap();
@@ -225,7 +227,7 @@ async fn client_has_a_limited_time_even_before_the_command() {
         }
         let outcome = report(&mut transfer).await.outcome;
         assert_eq!(outcome, Outcome::NotOpened(Downstream, Fault::NotOpened));
-        let late = socket::connect(to, &Origin::address(peer(1)), LONG).await;
+        let late = socket::connect(to, Some(peer(1)), LONG).await;
         assert_eq!(late.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     }
 }
@@ -287,7 +289,7 @@ async fn failure_before_anybody_came_frees_the_port() {
     transfer.advance(Stage::Requested(Download));
     transfer.advance(Stage::Failed);
     assert_eq!(report(&mut transfer).await.outcome, Outcome::Stopped);
-    let late = socket::connect(to, &Origin::address(peer(1)), LONG).await;
+    let late = socket::connect(to, Some(peer(1)), LONG).await;
     assert_eq!(late.unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 
@@ -299,6 +301,6 @@ async fn dropping_it_frees_the_port_and_resets_the_client() {
     let _server = listener.accept().await.unwrap();
     drop(transfer);
     read_reset(&mut client).await;
-    let late = socket::connect(to, &Origin::address(peer(1)), LONG).await;
+    let late = socket::connect(to, Some(peer(1)), LONG).await;
     assert_eq!(late.unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }

@@ -113,7 +113,7 @@ async fn right_peer_gets_in_and_the_port_closes() {
     assert_eq!(from, client.local_addr().unwrap());
     assert_eq!(pool.in_use(), 0, "the right is used up before the lease is dropped");
     drop(lease);
-    let again = socket::connect(to, &crate::net::socket::Origin::address(peer(1)), LONG).await;
+    let again = socket::connect(to, Some(peer(1)), LONG).await;
     assert_eq!(again.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert_eq!(missing(&pool), 0);
 }
@@ -324,5 +324,20 @@ proptest! {
     fn leases_follow_the_model(count in 1..=4_u16, steps in prop::collection::vec(step(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(follow(count, steps));
+    }
+}
+
+/// Addresses that peers choose are without number.
+#[tokio::test]
+async fn nothing_is_kept_of_a_borrowed_address() {
+    let (local, range) = free_range(4);
+    for (borrowed, kept) in [(false, 1), (true, 0)] {
+        let pool = PortPool::new(PortOptions { borrowed, ..PortOptions::new(range) });
+        let leases = [1, 2].map(|n| pool.lease(local, peer(n), None));
+        // Where the privilege is missing there is nothing to keep either.
+        let leased = leases.iter().all(Result::is_ok);
+        assert_eq!(pool.lock().len(), usize::from(leased || !borrowed));
+        drop(leases);
+        assert_eq!(pool.lock().len(), kept);
     }
 }

@@ -50,9 +50,7 @@ async fn pipe_that_holds_something_is_never_kept() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let to = listener.local_addr().unwrap();
     let long = std::time::Duration::from_secs(60);
-    let ours = crate::net::socket::connect(to, &crate::net::socket::Origin::default(), long)
-        .await
-        .unwrap();
+    let ours = crate::net::socket::connect(to, None, long).await.unwrap();
     let (mut theirs, _) = listener.accept().await.unwrap();
     theirs.write_all(b"left").await.unwrap();
     ours.readable().await.unwrap();

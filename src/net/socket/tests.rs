@@ -1,7 +1,7 @@
 //! What the kernel makes of our options.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -18,22 +18,21 @@ fn any_port(ip: impl Into<IpAddr>) -> SocketAddr {
 async fn pair(listener: std::net::TcpListener) -> (TcpStream, TcpStream) {
     let to = listener.local_addr().unwrap();
     let listener = TcpListener::from_std(listener).unwrap();
-    let from = Origin::default();
-    let (client, server) = tokio::join!(connect(to, &from, LONG), listener.accept());
+    let (client, server) = tokio::join!(connect(to, None, LONG), listener.accept());
     (client.unwrap(), server.unwrap().0)
 }
 
 #[test]
 fn nobody_listens_beside_a_data_listener() {
-    let first = listen_data(any_port(Ipv4Addr::LOCALHOST), None).unwrap();
+    let first = listen_data(any_port(Ipv4Addr::LOCALHOST), false).unwrap();
     let addr = first.local_addr().unwrap();
     let wildcard = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), addr.port());
     for taken in [addr, wildcard] {
-        assert_eq!(listen_data(taken, None).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert_eq!(listen_data(taken, false).unwrap_err().kind(), ErrorKind::AddrInUse);
         assert_eq!(listen_control(taken, true).unwrap_err().kind(), ErrorKind::AddrInUse);
     }
     drop(first);
-    assert!(listen_data(addr, None).is_ok());
+    assert!(listen_data(addr, false).is_ok());
 }
 
 #[test]
@@ -46,14 +45,14 @@ fn workers_share_a_control_address() {
 
 #[test]
 fn ipv6_listener_leaves_ipv4_alone() {
-    let v6 = listen_data(any_port(Ipv6Addr::UNSPECIFIED), None).unwrap();
+    let v6 = listen_data(any_port(Ipv6Addr::UNSPECIFIED), false).unwrap();
     let port = v6.local_addr().unwrap().port();
-    assert!(listen_data(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), None).is_ok());
+    assert!(listen_data(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), false).is_ok());
 }
 
 #[tokio::test]
 async fn accepted_data_connections_inherit_the_reset() {
-    let listener = listen_data(any_port(Ipv4Addr::LOCALHOST), None).unwrap();
+    let listener = listen_data(any_port(Ipv4Addr::LOCALHOST), false).unwrap();
     let (mut client, server) = pair(listener).await;
     assert!(server.nodelay().unwrap());
     drop(server);
@@ -83,9 +82,9 @@ async fn connects_from_the_address_it_is_told() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let to = listener.local_addr().unwrap();
     let from = IpAddr::from([127, 0, 0, 77]);
-    let stream = connect(to, &Origin::address(from), LONG).await.unwrap();
+    let stream = connect(to, Some(from), LONG).await.unwrap();
     assert_eq!(stream.local_addr().unwrap().ip(), from);
-    let foreign = connect(to, &Origin::address([192, 0, 2, 1].into()), LONG).await;
+    let foreign = connect(to, Some(IpAddr::from([192, 0, 2, 1])), LONG).await;
     assert_eq!(foreign.unwrap_err().kind(), ErrorKind::AddrNotAvailable);
 }
 
@@ -98,7 +97,7 @@ async fn refusal_and_silence_are_told_apart() {
     // Nobody accepts: once the backlog is full, no answer comes.
     let mut waiting = Vec::new();
     let silent = loop {
-        match connect(to, &Origin::default(), Duration::from_millis(100)).await {
+        match connect(to, None, Duration::from_millis(100)).await {
             Ok(stream) => waiting.push(stream),
             Err(error) => break error,
         }
@@ -106,7 +105,7 @@ async fn refusal_and_silence_are_told_apart() {
     };
     assert_eq!(silent.kind(), ErrorKind::TimedOut);
     drop(listener);
-    let refused = connect(to, &Origin::default(), LONG).await;
+    let refused = connect(to, None, LONG).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 

@@ -57,7 +57,7 @@ fn sockets_of_both_families() {
     ];
     let mut command = manager(&lab, &sockets.each_ref().map(String::as_str));
     command.env("NOTIFY_SOCKET", lab.path("notify"));
-    let gateway = Gateway::start_by(&lab, &toml, command);
+    let gateway = Gateway::start_from(&lab, &toml, command);
     assert_eq!(notice(), "READY=1");
     let mut sessions: Vec<_> = (0..10)
         .flat_map(|_| [gateway.address(), gateway.address6()])
@@ -90,7 +90,7 @@ fn one_socket_for_both_families() {
     let server = Server::start(&lab, Kind::Vsftpd);
     let toml = bound(&Config::to(server.address()), "\"systemd\"");
     let toml = toml.replace(&format!("address = \"{PUBLIC}\"\n"), "");
-    let gateway = Gateway::start_by(&lab, &toml, manager(&lab, &["ftp=::@21"]));
+    let gateway = Gateway::start_from(&lab, &toml, manager(&lab, &["ftp=::@21"]));
     for (address, modes) in
         [(gateway.address(), &Mode::ALL[..]), (gateway.address6(), &[Mode::Epsv, Mode::Eprt])]
     {

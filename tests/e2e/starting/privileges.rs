@@ -185,7 +185,7 @@ fn an_ambient_capability() {
     let server = Server::start(&lab, Kind::Vsftpd);
     let config = Config::to(server.address());
     let ambient = ["--inh-caps", "+net_bind_service", "--ambient-caps", "+net_bind_service"];
-    let gateway = Gateway::start_by(&lab, &config.toml(), as_nobody(&lab, &ambient));
+    let gateway = Gateway::start_from(&lab, &config.toml(), as_nobody(&lab, &ambient));
     for set in ["CapEff", "CapPrm", "CapAmb", "CapInh"] {
         assert_eq!(status(gateway.pid(), set), all(NONE), "{set}");
     }
@@ -196,7 +196,7 @@ fn an_ambient_capability() {
     assert!(!log.contains("running as root"), "{log}");
 
     let config = config.section("[listener.data]\nsource_port = 20\n");
-    let gateway = Gateway::start_by(&lab, &config.toml(), as_nobody(&lab, &ambient));
+    let gateway = Gateway::start_from(&lab, &config.toml(), as_nobody(&lab, &ambient));
     let mut control = Control::login(&lab.net.client, gateway.address());
     assert!(control.fetch(Mode::Port, "RETR file") == file);
     gateway.stop();

@@ -17,14 +17,15 @@ use crate::data::options::{DataOptions, PortOptions, PortRange};
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
 use crate::limits::LimitOptions;
-use crate::net::socket::{self, Origin};
+use crate::net::socket;
 use crate::registry::Registry;
 use crate::session::driver::arrival::Arrival;
 use crate::session::driver::rooms::Rooms;
 use crate::session::driver::serve;
 use crate::session::policy::Policy;
 use crate::upstream::Upstream;
-use crate::upstream::options::{HostPort, UpstreamOptions};
+use crate::upstream::destinations::Mode;
+use crate::upstream::options::{HostPort, Source, UpstreamOptions};
 
 /// What must come comes within this time, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,13 +72,17 @@ impl House {
                 host: "127.0.0.1".into(),
                 port: server.local_addr().unwrap().port(),
             }),
-            origin: Origin::default(),
             tls: None,
             sessions: None,
             retry_epsv: PATIENCE,
+            source: Source::Auto,
+            device: None,
+            mark: None,
         };
         let rooms = Rooms {
             name: "test".into(),
+            mode: Mode::Gateway,
+            lends: false,
             policy: Arc::new(policy),
             upstream: Upstream::new(upstream, Vec::new()),
             destinations: Arc::default(),
@@ -138,7 +143,7 @@ impl House {
     /// A port that leads to the same port of the server.
     pub(super) async fn mirror(&mut self, port: u16) -> SocketAddr {
         let ip = self.door.local_addr().unwrap().ip();
-        let listener = socket::listen_data((ip, port).into(), None).unwrap();
+        let listener = socket::listen_data((ip, port).into(), false).unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
         let mirror = Mirror::new(vec![address]);
@@ -252,7 +257,7 @@ impl End {
 }
 
 pub(super) async fn connect(to: SocketAddr) -> TcpStream {
-    socket::connect(to, &Origin::default(), PATIENCE).await.unwrap()
+    socket::connect(to, None, PATIENCE).await.unwrap()
 }
 
 /// Whether somebody connected: a connection of ours is in line before it.

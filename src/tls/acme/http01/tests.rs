@@ -8,7 +8,7 @@ fn listening() -> (Responder, SocketAddr) {
 }
 
 async fn ask(address: SocketAddr, request: &[u8]) -> String {
-    let mut stream = socket::connect(address, &Default::default(), PATIENCE).await.unwrap();
+    let mut stream = socket::connect(address, None, PATIENCE).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
