@@ -186,7 +186,7 @@ impl App {
                     "open in the firewall (TCP), for clients: {ports} and data ports {data}"
                 );
             }
-            if rooms.policy.upstream_mode.is_let_in() {
+            if rooms.policy.lets_server_in() {
                 let from = &options.upstream;
                 tracing::info!(listener = name, "and for the server: data ports {from}");
             }

@@ -86,7 +86,7 @@ pub(super) fn needed(listeners: &[ListenerConfig], kernel: Kernel) -> Vec<Need> 
             ("upstream_source_port", data.upstream_source_port),
             ("ports", data.downstream.range.first),
         ];
-        if listener.policy.upstream_mode.is_let_in() {
+        if listener.policy.lets_server_in() {
             data_ports.push(("upstream_ports", data.upstream.range.first));
         }
         for (key, number) in data_ports.into_iter().filter(|(_, p)| low(*p)) {

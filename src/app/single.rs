@@ -82,7 +82,7 @@ fn warn_of_what_is_missing(listener: &ListenerConfig) {
              run` beside it keep the same folder"
         );
     }
-    if listener.data.forwarded.is_some() {
+    if listener.mirrored().is_some() {
         tracing::warn!(
             listener = name,
             "no port is forwarded by a process that carries one session: under TLS that the \

@@ -7,7 +7,6 @@ use super::door::Door;
 use super::problem::{Place, Problem};
 use crate::advertise::options::Source;
 use crate::data::options::{Expose, PortOptions, PortRange};
-use crate::session::policy::ClientTls;
 
 /// What the kernel does with ports; empty when it is not known.
 #[derive(Debug, Clone, Default)]
@@ -116,7 +115,7 @@ fn intersect(a: PortRange, b: PortRange) -> bool {
 fn ranges(door: &Door, kernel: &Kernel, problems: &mut Vec<Problem>) {
     let (data, places) = (&door.config.data, &door.places);
     let mut sides = vec![("data.ports", &data.downstream, &places.ports)];
-    if door.config.policy.upstream_mode.is_let_in() {
+    if door.config.policy.lets_server_in() {
         sides.push(("data.upstream_ports", &data.upstream, &places.upstream_ports));
         if intersect(data.downstream.range, data.upstream.range) {
             let place = places.upstream_ports.as_ref().or(places.ports.as_ref());
@@ -211,15 +210,15 @@ fn door_in_range(door: &Door, other: &Door) -> Option<Problem> {
 
 /// Ports that lead to the server cannot be anything else as well. `number` is the door's among all.
 fn forwarded(door: &Door, number: usize, doors: &[Door]) -> Option<Problem> {
-    let range = passed_through(door)?;
+    let range = door.config.mirrored()?;
     let near = doors.iter().enumerate().filter(|(_, other)| share_address(door, other));
     let clash = near.into_iter().find_map(|(n, other)| {
         let data = &other.config.data;
-        let let_in = other.config.policy.upstream_mode.is_let_in();
+        let let_in = other.config.policy.lets_server_in();
         let ranges = [
             ("ports", Some(data.downstream.range)),
             ("upstream_ports", Some(data.upstream.range).filter(|_| let_in)),
-            ("passthrough_ports", passed_through(other).filter(|_| n < number)),
+            ("passthrough_ports", other.config.mirrored().filter(|_| n < number)),
         ];
         let taken = ranges.into_iter().find_map(|(key, other)| {
             let other = other.filter(|other| intersect(*other, range))?;
@@ -232,12 +231,6 @@ fn forwarded(door: &Door, number: usize, doors: &[Door]) -> Option<Problem> {
     let reason = format!("`passthrough_ports` {range} overlap {clash}: a port leads to one place");
     let place = door.places.forwarded.as_ref().or(door.place.as_ref());
     Some(Problem::error(reason).within(place).about("data.passthrough_ports"))
-}
-
-/// The ports of a listener that lead to the server.
-fn passed_through(door: &Door) -> Option<PortRange> {
-    let passes = door.config.policy.tls.client == ClientTls::Passthrough;
-    door.config.data.forwarded.filter(|_| passes)
 }
 
 /// Two certificates kept in one file.
