@@ -79,7 +79,8 @@ impl Door {
         }
     }
 
-    fn welcome(
+    /// Starts a session, if there is room for it, that is counted in `sessions`.
+    pub(crate) fn welcome(
         self: &Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,

@@ -98,7 +98,7 @@ impl Advertiser {
     pub(crate) fn warnings(&self, listen: IpAddr) -> Vec<String> {
         let (local, known) = (outward(listen), self.known.load());
         // Without a route, or behind a balancer, nothing is known of the address that clients will reach.
-        let unknown = self.options.proxied || local.is_unspecified();
+        let unknown = self.options.proxied || self.options.original || local.is_unspecified();
         if local.is_ipv6() || local.is_loopback() || unknown {
             return Vec::new();
         }

@@ -1,5 +1,6 @@
 //! `[[upstream]]`: a server, before it is joined with a listener's settings.
 
+mod origin;
 mod tls;
 
 use std::num::NonZeroUsize;
@@ -14,6 +15,7 @@ use super::resolve::Flags;
 use super::section::Section;
 use super::settings::{DAY, Settings};
 use super::value;
+use crate::net::device::Device;
 use crate::net::proxy_header::Version;
 use crate::session::policy::{AborStyle, DataCommand, Policy, UpstreamMode};
 use crate::upstream::options::{HostPort, Source, UpstreamOptions};
@@ -38,6 +40,7 @@ pub(super) struct Server {
     /// On its control connections, on its passive data connections.
     proxy: [Option<Version>; 2],
     source: Source,
+    device: Option<Device>,
     mark: Option<u32>,
 }
 
@@ -59,6 +62,7 @@ impl Server {
             sessions: 0,
             proxy: [None; 2],
             source: Source::Auto,
+            device: None,
             mark: None,
         }
     }
@@ -96,6 +100,7 @@ impl Server {
         policy.abor = self.abor;
         policy.cr_nul = self.cr_nul;
         settings.data.upstream.borrowed = self.source == Source::Client;
+        settings.data.upstream.device = self.device;
         self.tls.instruct(settings);
     }
 
@@ -109,6 +114,7 @@ impl Server {
             retry_epsv: self.retry_epsv,
             proxy: self.proxy,
             source: self.source,
+            device: self.device,
             mark: self.mark,
         }
     }
@@ -146,7 +152,8 @@ pub(super) fn read(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Se
     s.set("cr_nul", &mut server.cr_nul, Item::boolean);
     s.set("retry_epsv", &mut server.retry_epsv, value::duration(Duration::ZERO..=DAY));
     s.set("sessions", &mut server.sessions, value::integer(0..=1_000_000));
-    s.set("source", &mut server.source, value::choice(SOURCES));
+    s.set("source", &mut server.source, origin::source(address.as_ref()));
+    s.set("device", &mut server.device, origin::device);
     server.mark = s.take("mark", value::integer(0..=i64::from(u32::MAX)));
     server.proxy = ["proxy_protocol", "proxy_protocol_data"]
         .map(|key| s.take(key, value::choice(proxy::VERSIONS)).flatten());
@@ -167,8 +174,6 @@ const MODES: &[(&str, UpstreamMode)] = &[
 ];
 
 const ABOR: &[(&str, AborStyle)] = &[("plain", AborStyle::Plain), ("urgent", AborStyle::Urgent)];
-
-const SOURCES: &[(&str, Source)] = &[("auto", Source::Auto), ("client", Source::Client)];
 
 /// Never below 1024: a server could name a service's port of its own machine (S2).
 fn data_ports(item: &Item) -> Result<RangeInclusive<u16>, Problem> {

@@ -15,7 +15,7 @@ mod sharing;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -280,14 +280,15 @@ impl PortPool {
     }
 
     fn listen(&self, address: Local, port: u16) -> io::Result<Arc<TcpListener>> {
-        let bind = |port| {
-            let socket = socket::listen_data(address.port(port), self.options.borrowed);
-            socket.and_then(TcpListener::from_std)
-        };
+        let bind = |port| TcpListener::from_std(self.bind(address.port(port))?);
         match self.options.expose {
             Expose::Any(_) => self.inbound.get(address, || bind(self.options.range.first)),
             _ => bind(port).map(Arc::new),
         }
+    }
+
+    fn bind(&self, at: SocketAddr) -> io::Result<std::net::TcpListener> {
+        socket::listen_data_on(self.options.device, at, self.options.borrowed)
     }
 
     /// How many ports are waited at now.
@@ -303,7 +304,7 @@ impl PortPool {
     /// Tries every port once and says which cannot be had: for the start, before any lease.
     pub(crate) fn probe(&self, local: IpAddr) -> Vec<(u16, io::Error)> {
         let address = self.listen_address(local.into());
-        let attempt = |port| socket::listen_data(address.port(port), self.options.borrowed);
+        let attempt = |port| self.bind(address.port(port));
         let ports = self.options.listened();
         ports.filter_map(|port| attempt(port).err().map(|e| (port, e))).collect()
     }

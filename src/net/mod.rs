@@ -2,6 +2,7 @@
 //! all else on a connection: PROXY headers.
 
 pub(crate) mod balancers;
+pub(crate) mod device;
 pub(crate) mod helper;
 pub(crate) mod preface;
 pub mod proxy_header;

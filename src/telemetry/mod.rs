@@ -9,5 +9,6 @@ mod escape;
 pub(crate) mod log;
 pub(crate) mod options;
 pub(crate) mod seldom;
+mod syslog;
 mod writer;
 pub(crate) mod xferlog;

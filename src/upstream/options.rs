@@ -1,9 +1,11 @@
 //! What is known of a server before it is dialled.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::net::device::Device;
 use crate::net::proxy_header::Version;
 use crate::tls::ClientTlsOptions;
 
@@ -25,6 +27,8 @@ pub(crate) struct UpstreamOptions {
     pub(crate) proxy: [Option<Version>; 2],
     /// Where our connections to it leave from.
     pub(crate) source: Source,
+    /// Through which link; `None` is as the routes say.
+    pub(crate) device: Option<Device>,
     /// What our connections of its sessions are marked with (P175); 0 is nothing, `None` nothing but
     /// where clients choose the server.
     pub(crate) mark: Option<u32>,
@@ -36,8 +40,20 @@ pub(crate) enum Source {
     /// This machine, by the kernel's choice.
     #[default]
     Auto,
+    /// This address of this machine (P41).
+    Address(IpAddr),
     /// The client's own address: the server sees no one but the client (P174).
     Client,
+}
+
+impl Source {
+    /// The address that is set.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(ip) => Some(ip),
+            Self::Auto | Self::Client => None,
+        }
+    }
 }
 
 impl UpstreamOptions {

@@ -66,6 +66,7 @@ async fn trial(script: Script, policy: TlsPolicy, verify: Option<Verify>, tls: &
         proxy: [None; 2],
         sessions: None,
         source: Source::Auto,
+        device: None,
         mark: None,
     };
     let upstream = Upstream::new(options, Vec::new());

@@ -77,6 +77,7 @@ impl House {
             retry_epsv: PATIENCE,
             proxy: [None; 2],
             source: Source::Auto,
+            device: None,
             mark: None,
         };
         let rooms = Rooms {
@@ -95,6 +96,7 @@ impl House {
             data: Arc::new(data),
             keepalive: Duration::from_secs(60),
             client_tls: None,
+            handshakes: None,
             server_tls: None,
             xferlog: None,
         };
