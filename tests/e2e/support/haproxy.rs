@@ -12,7 +12,7 @@ use super::process::Process;
 pub(crate) const BALANCER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 5);
 /// The same for IPv6 clients; the way on to the gateway is IPv4.
 pub(crate) const BALANCER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x113, 0, 0, 0, 0, 5);
-/// Where clients reach its data ports.
+/// Where clients are told to reach its data ports; those whom 229 tells no address, at the other.
 pub(crate) const BALANCER_DATA: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 6);
 /// Where the one before the server takes control connections.
 pub(crate) const RECEIVER: SocketAddr = SocketAddr::new(IpAddr::V4(SERVER), 2021);
@@ -45,6 +45,7 @@ impl Haproxy {
              default_backend control\n\
              backend control\n    server gateway {PUBLIC}:21 source {BALANCER} {control}\n\
              frontend data\n    bind {BALANCER_DATA}:60000-60010\n    \
+             bind {BALANCER}:60000-60010\n    \
              bind [{BALANCER6}]:60000-60010\n    default_backend data\n\
              backend data\n    server gateway {at} source {BALANCER} {data}\n"
         );
