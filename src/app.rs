@@ -37,7 +37,6 @@ use crate::limits;
 use crate::listener::Door;
 use crate::net::helper::KernelHelper;
 use crate::net::socket;
-use crate::net::transparent::Abilities;
 use crate::registry::seats::Seats;
 use certificates::{Secured, Wake};
 pub use error::BuildError;
