@@ -20,7 +20,7 @@ const ANONYMOUS: u32 = 4002;
 const BLOCK: usize = 1 << 20;
 
 /// Programs that `tests/setup.sh` installs.
-const TOOLS: [&str; 19] = [
+const TOOLS: [&str; 21] = [
     "ip",
     "setpriv",
     "timeout",
@@ -37,6 +37,8 @@ const TOOLS: [&str; 19] = [
     "ftp-ssl",
     "openssl",
     "pebble",
+    "java",
+    "javac",
     "filezilla",
     "Xvfb",
     "xdotool",
