@@ -43,7 +43,7 @@ pub(super) fn bind(
     Ok(sets)
 }
 
-fn remedy(error: &io::Error) -> &'static str {
+pub(super) fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             "; another program listens there (ss -ltnp shows which): stop it or change `bind`"

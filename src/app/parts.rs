@@ -9,6 +9,7 @@ use super::BuildError;
 use super::acme::Clients;
 use crate::advertise::Advertiser;
 use crate::config::ListenerConfig;
+use crate::data::mirror::Mirror;
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
@@ -51,7 +52,11 @@ impl Parts {
     }
 
     /// A listener's door, with all that is behind it.
-    pub(super) fn door(&mut self, listener: &ListenerConfig) -> Result<Door, BuildError> {
+    pub(super) fn door(
+        &mut self,
+        listener: &ListenerConfig,
+        mirror: Option<Arc<Mirror>>,
+    ) -> Result<Door, BuildError> {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
         let Server { upstream, seats } = self.server(listener);
@@ -59,9 +64,11 @@ impl Parts {
             name: listener.name.as_str().into(),
             policy: Arc::new(policy),
             upstream: upstream.clone(),
+            destinations: Arc::new(listener.destinations.clone()),
             connect: listener.connect,
             downstream_ports: self.pool(&listener.data.downstream),
             upstream_ports: self.pool(&listener.data.upstream),
+            mirror,
             advertiser: Advertiser::new(listener.advertise.clone()),
             throttle: Throttle::listener(&listener.data.rates),
             data: Arc::new(listener.data.clone()),
@@ -116,8 +123,8 @@ impl Parts {
 }
 
 fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, BuildError> {
-    let (upstream, host) = (&listener.upstream, &listener.upstream.address.host);
-    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, host)).transpose();
+    let upstream = &listener.upstream;
+    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, upstream.host())).transpose();
     let whose = || format!("upstream \"{}\"", upstream.name);
     loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
 }

@@ -208,7 +208,8 @@ impl Report {
     }
 
     async fn server(&mut self, listener: &ListenerConfig) {
-        let name = format!("{}: server {}", listener.name, listener.upstream.address);
+        let Some(address) = &listener.upstream.address else { return };
+        let name = format!("{}: server {address}", listener.name);
         let trial = Trial::new(listener);
         match trial.run().await {
             Ok(found) => {

@@ -3,6 +3,7 @@ mod checks;
 mod environment;
 mod reference;
 mod tls;
+mod transparent;
 mod values;
 
 use super::*;

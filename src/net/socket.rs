@@ -198,6 +198,14 @@ pub(crate) fn send_urgent(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize>
     stream.try_io(Interest::WRITABLE, || SockRef::from(stream).send_out_of_band(bytes))
 }
 
+/// Copies what has arrived, without taking it from the socket; 0 is the end of the stream.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when nothing has.
+pub(crate) fn peek(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::net::recv(stream, buffer, rustix::net::RecvFlags::PEEK)?.0)
+}
+
 /// Raises the soft limit of open files to the hard one and says what it is now.
 ///
 /// # Errors

@@ -145,6 +145,10 @@ impl Machine {
         }
         let protected = self.secure.is_tls(Side::Downstream);
         match command.verb {
+            // What protects, protects inside of the tunnel that AUTH opens.
+            _ if self.policy.tls.client == ClientTls::Passthrough => {
+                self.answer(canned::AUTH_FIRST);
+            }
             Verb::Auth => self.auth(command.arg, last, now),
             Verb::Ccc if protected => self.answer(canned::CCC_REFUSED),
             Verb::Ccc => self.answer(canned::CCC_NOT_PROTECTED),
@@ -197,6 +201,12 @@ impl Machine {
     /// Whether a transfer has to be refused because its data would travel in the clear (P117).
     pub(super) fn data_must_be_protected(&self) -> bool {
         self.policy.tls.client_data && !self.secure.protection().downstream
+    }
+
+    /// Whether the next transfer of the client is sure to be protected although PROT counts only at
+    /// its command (P116): it is now, and PROT C, AUTH, REIN and CCC are refused.
+    pub(super) fn data_stays_protected(&self) -> bool {
+        self.policy.tls.client_data && self.secure.protection().downstream
     }
 
     // --- our own AUTH, PBSZ, PROT towards the server ---

@@ -23,6 +23,8 @@ const SESSIONS: usize = 8;
 pub(crate) struct TlsClient {
     options: ClientTlsOptions,
     name: ServerName<'static>,
+    /// The configuration says what name the certificate has to have, whatever the address.
+    named: bool,
     current: ArcSwap<Loaded>,
 }
 
@@ -42,10 +44,10 @@ impl TlsClient {
     /// The first thing that is wrong, with its remedy.
     pub(crate) fn load(options: &ClientTlsOptions, host: &str) -> Result<Arc<Self>, TlsError> {
         let name = options.server_name.as_deref().unwrap_or(host);
-        let name = ServerName::try_from(name.to_owned())
-            .map_err(|_| TlsError::ServerName(name.to_owned()))?;
+        let name = server_name(name).ok_or_else(|| TlsError::ServerName(name.to_owned()))?;
+        let named = options.server_name.is_some();
         let current = ArcSwap::from_pointee(Loaded::load(options, digest(options)?)?);
-        Ok(Arc::new(Self { options: options.clone(), name, current }))
+        Ok(Arc::new(Self { options: options.clone(), name, named, current }))
     }
 
     /// Reads the files again; FTP sessions that begin later use what is new. Says whether there was
@@ -71,14 +73,25 @@ impl TlsClient {
 
     /// TLS for one FTP session.
     pub(crate) fn session(&self) -> ClientSession {
+        self.session_of(self.name.clone())
+    }
+
+    /// The same with the server that the client named, unless the configuration says what name its
+    /// certificate has to have.
+    pub(crate) fn session_with(&self, host: &str) -> ClientSession {
+        let name = server_name(host).filter(|_| !self.named);
+        self.session_of(name.unwrap_or_else(|| self.name.clone()))
+    }
+
+    fn session_of(&self, name: ServerName<'static>) -> ClientSession {
         let mut config = self.current.load().config.clone();
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
-        ClientSession {
-            config: Arc::new(config),
-            name: self.name.clone(),
-            leaf: Arc::new(OnceLock::new()),
-        }
+        ClientSession { config: Arc::new(config), name, leaf: Arc::new(OnceLock::new()) }
     }
+}
+
+fn server_name(name: &str) -> Option<ServerName<'static>> {
+    ServerName::try_from(name.to_owned()).ok()
 }
 
 impl Loaded {

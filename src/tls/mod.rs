@@ -3,7 +3,8 @@
 //!
 //! [`server`] and [`client`] each give one thing for every FTP session, which knows how its data
 //! connections prove that they belong to it: a session of the control connection, resumed.
-//! [`handshake`] brings a connection up and tells what came of it.
+//! [`handshake`] brings a connection up and tells what came of it; [`hello`] says before that what a
+//! client would resume.
 
 #[cfg(feature = "acme")]
 mod acme;
@@ -12,6 +13,7 @@ mod client;
 mod error;
 mod failure;
 mod handshake;
+mod hello;
 mod options;
 mod self_signed;
 mod server;
@@ -28,12 +30,16 @@ pub(crate) use client::{ClientSession, TlsClient};
 pub(crate) use error::TlsError;
 pub(crate) use failure::{Class, HandshakeError};
 pub(crate) use handshake::{TlsInfo, accept, connect};
+pub(crate) use hello::offered;
 pub(crate) use options::{
     AcmeOptions, CertificateFiles, ClientCertificate, ClientTlsOptions, ServerTlsOptions,
     TlsVersion, TlsVersions, UnknownSni, Verify,
 };
 pub(crate) use self_signed::self_signed;
 pub(crate) use server::{ServerSession, TlsServer};
+
+/// In place of a ServerHello: the alert access_denied, fatal, as a record of its own (RFC 8446 6).
+pub(crate) const ACCESS_DENIED: &[u8] = &[21, 3, 3, 0, 2, 2, 49];
 
 /// Whether this build can fetch certificates by ACME.
 pub(crate) const HAS_ACME: bool = cfg!(feature = "acme");

@@ -14,6 +14,7 @@ use rustls_pki_types::UnixTime;
 use super::certs::{self, Certificates};
 use super::error::TlsError;
 use super::handshake::TlsInfo;
+use super::hello::Offer;
 use super::options::{ClientCertificate, ServerTlsOptions, TlsVersion, TlsVersions};
 use super::provider;
 use super::tickets::{Keeper, Tickets};
@@ -130,6 +131,12 @@ impl ServerSession {
             config.send_tls13_tickets = 0;
         }
         Arc::new(config)
+    }
+
+    /// Whether a connection that offers this says that it belongs to this FTP session. What it says
+    /// is true only if a handshake under [`ServerSession::data`] ends resumed.
+    pub(crate) fn gave(&self, offer: &Offer) -> bool {
+        self.keeper.gave(offer)
     }
 }
 

@@ -11,14 +11,22 @@ use crate::tls::ClientTlsOptions;
 pub(crate) struct UpstreamOptions {
     /// Its name in the configuration and the logs.
     pub(crate) name: String,
-    /// Where it listens.
-    pub(crate) address: HostPort,
+    /// Where it listens; `None` stands for whatever server the client chooses.
+    pub(crate) address: Option<HostPort>,
     /// What is asked of its certificate, where it is protected at all.
     pub(crate) tls: Option<ClientTlsOptions>,
     /// Sessions at once, of all listeners that lead to it; `None` is no bound (S18).
     pub(crate) sessions: Option<NonZeroUsize>,
     /// How long a refused EPSV is remembered (P73).
     pub(crate) retry_epsv: Duration,
+}
+
+impl UpstreamOptions {
+    /// What its certificate has to name if nothing else is said. Of servers that clients choose it
+    /// is not known: an address is no name to ask for in a handshake (RFC 6066).
+    pub(crate) fn host(&self) -> &str {
+        self.address.as_ref().map_or("0.0.0.0", |address| &address.host)
+    }
 }
 
 /// `HOST:PORT` as written; an IPv6 literal stands in brackets.

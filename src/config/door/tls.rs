@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use super::super::problem::{Place, Problem};
 use super::super::protection::{self, DATA, END, VERSIONS};
 use super::super::section::Section;
+use super::super::server::Server;
 use super::super::settings::Settings;
 use super::super::value;
 use crate::data::options::{DataTls, Reuse};
@@ -20,6 +21,22 @@ const MODES: &[(&str, ClientTls)] = &[
     ("optional", ClientTls::Optional),
     ("required", ClientTls::Required),
     ("implicit", ClientTls::Implicit),
+    ("passthrough", ClientTls::Passthrough),
+];
+
+/// What has no meaning where the TLS is the server's.
+const OURS: [&str; 11] = [
+    "cert",
+    "key",
+    "certificates",
+    "unknown_sni",
+    "data",
+    "reuse",
+    "eof",
+    "min",
+    "max",
+    "client_cert",
+    "client_ca",
 ];
 
 const REUSE: &[(&str, Reuse)] =
@@ -60,8 +77,13 @@ impl Protection {
         s.set("data", &mut data, value::choice(DATA));
         s.set("reuse", &mut reuse, value::choice(REUSE));
         s.set("eof", &mut strict_client_end, value::choice(END));
-        if mode != ClientTls::Off && options.certificates.is_empty() && !fetched {
-            no_certificate(&mut s, place.as_ref());
+        match mode {
+            ClientTls::Off => {}
+            ClientTls::Passthrough => useless(&mut s),
+            _ if options.certificates.is_empty() && !fetched => {
+                no_certificate(&mut s, place.as_ref());
+            }
+            _ => {}
         }
         if mode == ClientTls::Optional && data {
             let problem = Problem::warning(
@@ -76,7 +98,7 @@ impl Protection {
 
     /// Complains about ports that are known for the other kind of TLS.
     pub(super) fn check_ports(&self, s: &Section<'_>, addresses: &[SocketAddr]) {
-        if self.mode == ClientTls::Off {
+        if self.is_off() {
             return;
         }
         let implicit = self.mode == ClientTls::Implicit;
@@ -93,16 +115,46 @@ impl Protection {
         self.mode == ClientTls::Off
     }
 
+    /// Whether AUTH can be the server's, and what has to be there for it.
+    pub(super) fn check_passthrough(&self, s: &Section<'_>, server: &Server, settings: &Settings) {
+        if self.mode != ClientTls::Passthrough {
+            return;
+        }
+        let report = |problem: Problem, remedy: String| {
+            s.report("tls.mode", problem.within(self.place.as_ref()).remedy(remedy));
+        };
+        if server.is_protected() {
+            let reason = "AUTH cannot be the server's: our own connection to it is under TLS";
+            let remedy = "leave out `tls` of the upstream, or choose another mode here";
+            report(Problem::error(reason), remedy.into());
+        } else if settings.places.forwarded.is_none() {
+            let reason = "clients can log in under TLS, but no data connection gets through: what \
+                          the server says about its ports cannot be read";
+            let remedy = "add [data] passthrough_ports = \"FIRST-LAST\", the passive range of \
+                          the server";
+            report(Problem::warning(reason), remedy.into());
+        }
+    }
+
     /// Gives a listener's settings what they have to know; what is left is for the handshakes.
     pub(super) fn instruct(self, settings: &mut Settings) -> Option<ServerTlsOptions> {
-        if self.is_off() {
+        settings.policy.tls.client = self.mode;
+        if matches!(self.mode, ClientTls::Off | ClientTls::Passthrough) {
             return None;
         }
-        settings.policy.tls.client = self.mode;
         settings.policy.tls.client_data = self.data;
         settings.data.tls.reuse = self.reuse;
         settings.data.tls.strict_client_end = self.strict_end;
         Some(self.options)
+    }
+}
+
+/// What is said of our own TLS where there is none.
+fn useless(s: &mut Section<'_>) {
+    let written = OURS.map(|key| s.written(key).map(|place| (key, place)));
+    for (key, place) in written.into_iter().flatten() {
+        let problem = Problem::warning("means nothing here: this TLS is the server's").at(&place);
+        s.report(key, problem);
     }
 }
 

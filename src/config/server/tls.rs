@@ -36,6 +36,13 @@ pub(super) struct Protection {
 }
 
 impl Protection {
+    /// In clear.
+    pub(super) fn none() -> Self {
+        let TlsPolicy { server: mode, server_data: data, .. } = TlsPolicy::default();
+        let strict_end = DataTls::default().strict_server_end;
+        Self { mode, place: None, data, strict_end, options: ClientTlsOptions::default() }
+    }
+
     /// Reads all of it.
     pub(super) fn read(mut s: Section<'_>) -> Self {
         let place = s.written("mode");
@@ -76,6 +83,13 @@ impl Protection {
     /// What is left is for the handshakes.
     pub(super) fn options(&self) -> Option<ClientTlsOptions> {
         (self.mode != ServerTls::Off).then(|| self.options.clone())
+    }
+
+    /// Where it says that a certificate is verified by the server's name, and does not say which.
+    pub(super) fn wants_name(&self) -> Option<Option<&Place>> {
+        let by_name = matches!(self.options.verify, Verify::System | Verify::CaFile(_));
+        let nameless = by_name && self.options.server_name.is_none();
+        (nameless && self.mode != ServerTls::Off).then_some(self.place.as_ref())
     }
 
     /// Where it says that the server is protected when the client is.

@@ -91,7 +91,7 @@ fn a_server_under_implicit_tls_listens_on_its_own_port() {
     let port = |mode: &str, written: &str| {
         let text = upstream(&format!("mode = \"{mode}\""));
         let text = text.replace("ftp.internal", &format!("ftp.internal{written}"));
-        only(read(&text, &[])).upstream.address.port
+        only(read(&text, &[])).upstream.address.unwrap().port
     };
     assert_eq!(port("implicit", ""), 990);
     assert_eq!(port("implicit", ":9990"), 9990);
