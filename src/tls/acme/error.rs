@@ -10,6 +10,9 @@ use instant_acme::{Error, Problem};
 /// What the types of RFC 8555 6.7 begin with.
 const TYPE: &str = "urn:ietf:params:acme:error:";
 
+/// Longest account of an issuer that is logged, characters.
+const WORDS: usize = 500;
+
 /// Why there is no certificate from the issuer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AcmeError {
@@ -127,7 +130,7 @@ fn kind(problem: &Problem) -> String {
     kind.strip_prefix(TYPE).unwrap_or(kind).to_owned()
 }
 
-/// The issuer's words on one line.
+/// The issuer's words on one line, cut at a bound.
 fn words(problem: &Problem) -> String {
     let mut words = problem.detail.clone().unwrap_or_else(|| "without a reason".into());
     for part in &problem.subproblems {
@@ -135,7 +138,7 @@ fn words(problem: &Problem) -> String {
             words = format!("{words}; {detail}");
         }
     }
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
+    words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WORDS).collect()
 }
 
 fn port_remedy(error: &io::Error) -> &'static str {
