@@ -13,6 +13,7 @@ mod bind;
 mod certificates;
 mod mirror;
 mod parts;
+pub(crate) mod transparent;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -28,7 +29,9 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::limits;
 use crate::listener::Door;
+use crate::net::helper::KernelHelper;
 use crate::net::socket;
+use crate::net::transparent::{Abilities, MARK};
 use crate::registry::seats::Seats;
 use crate::telemetry::xferlog::Xferlog;
 use certificates::{Secured, Wake};
@@ -62,6 +65,9 @@ pub enum BuildError {
         /// What to do, or nothing.
         remedy: &'static str,
     },
+    /// A privilege is missing.
+    #[error("{0}")]
+    Capability(String),
     /// Certificates cannot be used.
     #[error("TLS of {whose}: {source}")]
     Tls {
@@ -99,6 +105,13 @@ impl Stop {
 impl App {
     /// Binds all that is to be bound.
     pub(crate) fn build(config: &Config) -> Result<Self, BuildError> {
+        let may = Abilities::probe();
+        let mut lacking = config.listeners.iter().flat_map(|l| transparent::lacking(l, may));
+        if let Some(lack) = lacking.next() {
+            return Err(BuildError::Capability(lack.to_string()));
+        }
+        let chosen = config.listeners.iter().any(|listener| listener.mode.is_transparent());
+        let mark = if chosen && may.mark { MARK } else { 0 };
         let xferlog = config.log.xferlog.clone().map(Xferlog::open).transpose();
         let xferlog = xferlog.map_err(BuildError::Xferlog)?.map(Arc::new);
         let workers = worker_count(config.workers);
@@ -110,7 +123,7 @@ impl App {
             bound.iter().flatten().filter_map(|set| set.first()?.local_addr().ok()).collect();
         let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
         let seats = Seats::new(limits::most_sessions(descriptors, workers));
-        let mut parts = Parts::new(addresses.clone(), xferlog, seats);
+        let mut parts = Parts::new(addresses.clone(), (may, mark), xferlog, seats);
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         let mut forwarded: mirror::ByWorker = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
@@ -196,11 +209,17 @@ impl App {
                 tracing::info!(listener = name, upstream = %server, "server");
             }
             let options = &rooms.data;
-            tracing::info!(
-                listener = name,
-                "open in the firewall (TCP), for clients: {ports} and data ports {}",
-                options.downstream
-            );
+            let chosen = (rooms.mode, &*rooms.destinations);
+            let (data, may) = (&options.downstream, Abilities::probe());
+            for line in transparent::describe(chosen, &ports, data, may) {
+                tracing::info!(listener = name, "{line}");
+            }
+            if !rooms.mode.is_transparent() {
+                tracing::info!(
+                    listener = name,
+                    "open in the firewall (TCP), for clients: {ports} and data ports {data}"
+                );
+            }
             if rooms.policy.upstream_mode.is_let_in() {
                 let from = &options.upstream;
                 tracing::info!(listener = name, "and for the server: data ports {from}");
@@ -208,6 +227,10 @@ impl App {
             if let Some(line) = mirror::describe(door) {
                 tracing::info!(listener = name, "{line}");
             }
+        }
+        match KernelHelper::look() {
+            helper @ KernelHelper::Automatic => tracing::warn!("{}", helper.advice().unwrap_or("")),
+            helper => helper.advice().into_iter().for_each(|advice| tracing::info!("{advice}")),
         }
         if let Ok(limit) = socket::descriptor_limit() {
             let sessions = self.doors.iter().map(|door| door.limits.sessions).sum();
@@ -233,7 +256,7 @@ pub(crate) fn worker_count(configured: Option<NonZeroUsize>) -> usize {
     configured.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
 }
 
-fn control_ports(addresses: &[SocketAddr]) -> String {
+pub(crate) fn control_ports(addresses: &[SocketAddr]) -> String {
     let mut ports: Vec<u16> = addresses.iter().map(SocketAddr::port).collect();
     ports.sort_unstable();
     ports.dedup();

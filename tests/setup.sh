@@ -14,7 +14,7 @@ servers="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd inetutils-ftpd"
 
 # A command or file, and the package that brings it.
 wanted="cc:gcc c++:g++ /usr/include/stdio.h:libc6-dev /etc/ssl/certs/ca-certificates.crt:ca-certificates
-ip:iproute2 setpriv:util-linux curl:curl lftp:lftp ncftpget:ncftp tnftp:tnftp wget:wget
+ip:iproute2 nft:nftables setpriv:util-linux curl:curl lftp:lftp ncftpget:ncftp tnftp:tnftp wget:wget
 aria2c:aria2 rclone:rclone busybox:busybox dput:dput ftp-ssl:ftp-ssl
 filezilla:filezilla Xvfb:xvfb xdotool:xdotool openssl:openssl pebble:pebble javac:default-jdk-headless /usr/bin/python3:python3"
 

@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use super::BuildError;
 use crate::config::ListenerConfig;
 use crate::net::socket::{self, is_missing_ipv6};
+use crate::net::transparent;
+use crate::upstream::destinations::Mode;
 
 /// One socket a worker for each address of a listener.
 pub(super) fn bind(
@@ -22,6 +24,9 @@ pub(super) fn bind(
         let mut set = vec![first];
         for _ in 1..workers {
             set.push(socket::listen_control(address, true)?);
+        }
+        if listener.mode == Mode::Tproxy {
+            set.iter().try_for_each(|socket| transparent::borrow(socket.into()))?;
         }
         Ok(set)
     };

@@ -28,7 +28,7 @@ pub(super) fn bind(
     let mut sockets = Vec::new();
     for ip in addresses(listener) {
         for address in (range.first..=range.last).map(|port| SocketAddr::new(ip, port)) {
-            match socket::listen_data(address) {
+            match socket::listen_data(address, false) {
                 Ok(socket) => sockets.push(socket),
                 Err(error) if is_missing_ipv6(&address, &error) => break,
                 Err(error) => {

@@ -14,6 +14,7 @@ use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
 use crate::listener::Door;
+use crate::net::transparent::Abilities;
 use crate::registry::Registry;
 use crate::registry::seats::Seats;
 use crate::session::driver::rooms::Rooms;
@@ -24,6 +25,9 @@ use crate::upstream::Upstream;
 /// What listeners have in common when they ask for the same.
 pub(super) struct Parts {
     own: Vec<SocketAddr>,
+    may: Abilities,
+    /// Of upstreams that name none.
+    mark: u32,
     xferlog: Option<Arc<Xferlog>>,
     /// Of the whole process.
     seats: Arc<Seats>,
@@ -41,14 +45,16 @@ struct Server {
 }
 
 impl Parts {
-    /// None made yet. `own`: our control listeners, never dialled (P83).
+    /// None made yet. `own`: our control listeners, never dialled (P83). `mark`: that of upstreams
+    /// which name none.
     pub(super) fn new(
         own: Vec<SocketAddr>,
+        (may, mark): (Abilities, u32),
         xferlog: Option<Arc<Xferlog>>,
         seats: Arc<Seats>,
     ) -> Self {
         let (servers, pools, acme) = Default::default();
-        Self { own, xferlog, seats, servers, pools, acme }
+        Self { own, may, mark, xferlog, seats, servers, pools, acme }
     }
 
     /// A listener's door, with all that is behind it.
@@ -62,6 +68,8 @@ impl Parts {
         let Server { upstream, seats } = self.server(listener);
         let rooms = Rooms {
             name: listener.name.as_str().into(),
+            mode: listener.mode,
+            lends: listener.mode.is_transparent() && self.may.borrow,
             policy: Arc::new(policy),
             upstream: upstream.clone(),
             destinations: Arc::new(listener.destinations.clone()),
@@ -102,11 +110,12 @@ impl Parts {
     }
 
     fn server(&mut self, listener: &ListenerConfig) -> Server {
-        let options = &listener.upstream;
+        let mut options = listener.upstream.clone();
+        options.mark.get_or_insert(self.mark);
         let known = self.servers.entry(options.name.clone());
         let new = || Server {
-            upstream: Upstream::new(options.clone(), self.own.clone()),
             seats: Seats::new(options.sessions.map_or(usize::MAX, NonZeroUsize::get)),
+            upstream: Upstream::new(options, self.own.clone()),
         };
         known.or_insert_with(new).clone()
     }

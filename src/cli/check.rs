@@ -12,12 +12,14 @@ use rustls_pki_types::UnixTime;
 use super::run::background;
 use super::{Settings, tell};
 use crate::advertise::Advertiser;
-use crate::app::worker_count;
+use crate::app::{control_ports, transparent, worker_count};
 use crate::config::{Config, ListenerConfig};
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::limits;
+use crate::net::helper::KernelHelper;
 use crate::net::socket::{self, is_missing_ipv6};
+use crate::net::transparent::Abilities;
 use crate::telemetry::xferlog::Xferlog;
 use crate::tls::{TlsError, TlsServer};
 use server::Trial;
@@ -70,6 +72,7 @@ impl Report {
 
     async fn machine(&mut self, config: &Config) {
         for listener in &config.listeners {
+            self.privileges(listener);
             self.control_addresses(listener);
             self.data_ports(listener);
             self.source_port(listener);
@@ -77,6 +80,7 @@ impl Report {
             self.certificates(listener).await;
             self.server(listener).await;
         }
+        self.kernel_helper();
         self.xferlog(config);
         self.descriptors(config);
     }
@@ -109,8 +113,35 @@ impl Report {
         }
     }
 
+    /// Where clients choose the server: what that means, and what it takes.
+    fn privileges(&mut self, listener: &ListenerConfig) {
+        let (name, may) = (&listener.name, Abilities::probe());
+        for lack in transparent::lacking(listener, may) {
+            self.bad(format!("{name}: {lack}"));
+        }
+        let chosen = (listener.mode, &listener.destinations);
+        let ports = control_ports(&listener.bind);
+        for line in transparent::describe(chosen, &ports, &listener.data.downstream, may) {
+            self.good(format!("{name}: {line}"));
+        }
+    }
+
+    /// What else rewrites FTP here.
+    fn kernel_helper(&mut self) {
+        let helper = KernelHelper::look();
+        let Some(advice) = helper.advice() else { return };
+        match helper {
+            KernelHelper::Automatic => self.warn(advice.into()),
+            _ => self.good(advice.into()),
+        }
+    }
+
     fn data_ports(&mut self, listener: &ListenerConfig) {
         let options = &listener.data.downstream;
+        if options.borrowed && options.bind.is_none() {
+            // They listen on the servers' addresses, which are not known before.
+            return;
+        }
         let mut addresses: Vec<IpAddr> = match options.bind {
             Some(ip) => vec![ip],
             None => listener.bind.iter().map(SocketAddr::ip).collect(),

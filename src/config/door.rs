@@ -104,6 +104,8 @@ impl Doors<'_> {
         settings.data.downstream.expose = expose.ok()?;
         settings.policy.greeting = greeting;
         target::instruct(mode, &mut settings);
+        settings.data.downstream.borrowed = mode == Mode::Tproxy;
+        settings.advertise.original = mode.is_transparent();
         server.instruct(&mut settings);
         let tls = tls.instruct(&mut settings);
         let config = ListenerConfig {

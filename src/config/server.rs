@@ -14,7 +14,7 @@ use super::section::Section;
 use super::settings::{DAY, Settings};
 use super::value;
 use crate::session::policy::{AborStyle, DataCommand, Policy, UpstreamMode};
-use crate::upstream::options::{HostPort, UpstreamOptions};
+use crate::upstream::options::{HostPort, Source, UpstreamOptions};
 
 /// How long a refused EPSV is remembered (P73).
 const RETRY_EPSV: Duration = Duration::from_secs(600);
@@ -33,6 +33,8 @@ pub(super) struct Server {
     retry_epsv: Duration,
     tls: tls::Protection,
     sessions: usize,
+    source: Source,
+    mark: Option<u32>,
 }
 
 impl Server {
@@ -40,9 +42,20 @@ impl Server {
     pub(super) fn any(name: String) -> Self {
         let Policy { upstream_mode: mode, upstream_ports: ports, abor, cr_nul, .. } =
             Policy::default();
-        let tls = tls::Protection::none();
-        let (address, place, retry_epsv, sessions) = (None, None, RETRY_EPSV, 0);
-        Self { name, place, address, mode, ports, abor, cr_nul, retry_epsv, tls, sessions }
+        Self {
+            name,
+            place: None,
+            address: None,
+            mode,
+            ports,
+            abor,
+            cr_nul,
+            retry_epsv: RETRY_EPSV,
+            tls: tls::Protection::none(),
+            sessions: 0,
+            source: Source::Auto,
+            mark: None,
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -77,6 +90,7 @@ impl Server {
         policy.upstream_ports = self.ports.clone();
         policy.abor = self.abor;
         policy.cr_nul = self.cr_nul;
+        settings.data.upstream.borrowed = self.source == Source::Client;
         self.tls.instruct(settings);
     }
 
@@ -88,6 +102,8 @@ impl Server {
             tls: self.tls.options(),
             sessions: NonZeroUsize::new(self.sessions),
             retry_epsv: self.retry_epsv,
+            source: self.source,
+            mark: self.mark,
         }
     }
 
@@ -124,6 +140,8 @@ pub(super) fn read(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Se
     s.set("cr_nul", &mut server.cr_nul, Item::boolean);
     s.set("retry_epsv", &mut server.retry_epsv, value::duration(Duration::ZERO..=DAY));
     s.set("sessions", &mut server.sessions, value::integer(0..=1_000_000));
+    s.set("source", &mut server.source, value::choice(SOURCES));
+    server.mark = s.take("mark", value::integer(0..=i64::from(u32::MAX)));
     server.tls = tls;
     s.finish();
     server.address = address;
@@ -141,6 +159,8 @@ const MODES: &[(&str, UpstreamMode)] = &[
 ];
 
 const ABOR: &[(&str, AborStyle)] = &[("plain", AborStyle::Plain), ("urgent", AborStyle::Urgent)];
+
+const SOURCES: &[(&str, Source)] = &[("auto", Source::Auto), ("client", Source::Client)];
 
 /// Never below 1024: a server could name a service's port of its own machine (S2).
 fn data_ports(item: &Item) -> Result<RangeInclusive<u16>, Problem> {

@@ -57,6 +57,8 @@ pub(crate) struct PortOptions {
     pub(crate) expose: Expose,
     /// Where to listen; `None` is the local address of the control connection (S34).
     pub(crate) bind: Option<IpAddr>,
+    /// That address need not be this machine's: peers aim at somebody else (P172).
+    pub(crate) borrowed: bool,
 }
 
 /// The port to tell for the port we listen on, when a NAT in front shifts them (P69).
@@ -207,7 +209,7 @@ impl std::fmt::Display for PortOptions {
 impl PortOptions {
     /// Exactly this range: nothing left out, told as it is, on the control connection's address.
     pub(crate) const fn new(range: PortRange) -> Self {
-        Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None }
+        Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None, borrowed: false }
     }
 
     /// The ports that peers are told, where these lie in one range of their own.

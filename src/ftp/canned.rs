@@ -23,6 +23,8 @@ replies! {
     TOO_FAST = "421 Too many connections from your address, try again in a minute.";
     /// The client's network is not let in (S36).
     NOT_WELCOME = "421 Service not available to your address.";
+    /// The server that the client chose is none it may choose (S38): no word about why.
+    NOT_THAT_SERVER = "421 That server is not available from here.";
     /// We are stopping (P179).
     SHUTTING_DOWN = "421 The service is shutting down, closing control connection.";
     /// No server answered (P111): no word about which.

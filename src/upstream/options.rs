@@ -19,6 +19,21 @@ pub(crate) struct UpstreamOptions {
     pub(crate) sessions: Option<NonZeroUsize>,
     /// How long a refused EPSV is remembered (P73).
     pub(crate) retry_epsv: Duration,
+    /// Where our connections to it leave from.
+    pub(crate) source: Source,
+    /// What our connections of its sessions are marked with (P175); 0 is nothing, `None` nothing but
+    /// where clients choose the server.
+    pub(crate) mark: Option<u32>,
+}
+
+/// Where our connections to a server leave from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// This machine, by the kernel's choice.
+    #[default]
+    Auto,
+    /// The client's own address: the server sees no one but the client (P174).
+    Client,
 }
 
 impl UpstreamOptions {

@@ -14,4 +14,5 @@ mod matrix;
 mod modes;
 mod operator;
 mod ports;
+mod router;
 mod support;

@@ -42,13 +42,10 @@ pub(super) fn destinations(s: &mut Section<'_>, mode: Mode) -> Option<Destinatio
         None => Some(vec![FTP]),
     };
     if mode == Mode::Gateway {
-        let useless =
-            [("destinations", given), ("destination_ports", s.written("destination_ports"))];
-        if let Some((key, Some(place))) = useless.into_iter().find(|(_, place)| place.is_some()) {
+        if let Some(place) = given {
             let problem = Problem::error("clients of this listener do not choose the server");
-            let problem = problem.at(&place);
             let remedy = "add mode = \"redirect\", \"tproxy\" or \"forward\", or leave it out";
-            s.report(key, problem.remedy(remedy));
+            s.report("destinations", problem.at(&place).remedy(remedy));
         }
         return Some(Destinations::default());
     }

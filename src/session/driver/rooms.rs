@@ -13,7 +13,7 @@ use crate::session::policy::Policy;
 use crate::telemetry::xferlog::Xferlog;
 use crate::tls::{TlsClient, TlsServer};
 use crate::upstream::Upstream;
-use crate::upstream::destinations::Destinations;
+use crate::upstream::destinations::{Destinations, Mode};
 
 /// The parts of the house a session goes through. Made once for each listener, read only.
 #[derive(Debug)]
@@ -22,7 +22,11 @@ pub(crate) struct Rooms {
     pub(crate) name: Arc<str>,
     /// What the machine may do.
     pub(crate) policy: Arc<Policy>,
-    /// The server its sessions go to.
+    /// Who names the server that a session goes to.
+    pub(crate) mode: Mode,
+    /// Active clients are dialled from the address of the server they aim at (P174).
+    pub(crate) lends: bool,
+    /// The server its sessions go to, or what all have in common that clients choose.
     pub(crate) upstream: Arc<Upstream>,
     /// Where clients may go who name their server.
     pub(crate) destinations: Arc<Destinations>,
