@@ -66,7 +66,8 @@ fn invalid() {
 
 /// Headings, a word each.
 const HEADINGS: &str = "[[listener]] [[upstream]] [listener.data] [data] [advertise] [limits] \
-    [timeouts] [policy] [log] [runtime] [[data]] [listener] [listener.tls] [upstream.tls] [listener.tls.acme]";
+    [timeouts] [policy] [log] [runtime] [[data]] [listener] [listener.tls] [upstream.tls] \
+    [listener.tls.acme]";
 
 /// Keys.
 const KEYS: &str = "listener name bind address upstream clients data ports upstream_ports expose \
