@@ -68,6 +68,9 @@ pub(crate) enum AcmeError {
     /// The issuer was too slow.
     #[error("the issuer did not finish the order in time; its status page may know why")]
     Timeout,
+    /// What came from the issuer is not what was asked for.
+    #[error("the certificate from the issuer cannot be used: {0}; ask the issuer")]
+    Useless(String),
     /// A name is none.
     #[error("no certificate can be asked for: {0}; check the names")]
     Request(#[from] rcgen::Error),
@@ -120,6 +123,7 @@ impl AcmeError {
             Self::Refused { .. } => "refused",
             Self::NotVerified { .. } => "not-verified",
             Self::Timeout => "timeout",
+            Self::Useless(_) => "useless",
             Self::Request(_) => "names",
         }
     }
