@@ -210,8 +210,8 @@ impl App {
             }
             let options = &rooms.data;
             let chosen = (rooms.mode, &*rooms.destinations);
-            let (data, may) = (&options.downstream, Abilities::probe());
-            for line in transparent::describe(chosen, &ports, data, may) {
+            let data = &options.downstream;
+            for line in transparent::describe(chosen, &ports, data, rooms.lends) {
                 tracing::info!(listener = name, "{line}");
             }
             if !rooms.mode.is_transparent() {
@@ -220,7 +220,7 @@ impl App {
                     "open in the firewall (TCP), for clients: {ports} and data ports {data}"
                 );
             }
-            if rooms.policy.upstream_mode.is_let_in() {
+            if rooms.policy.lets_server_in() {
                 let from = &options.upstream;
                 tracing::info!(listener = name, "and for the server: data ports {from}");
             }

@@ -7,7 +7,6 @@ use super::BuildError;
 use super::bind::remedy;
 use crate::config::ListenerConfig;
 use crate::data::mirror::Mirror;
-use crate::data::options::PortRange;
 use crate::listener::Door;
 use crate::net::socket::{self, is_missing_ipv6};
 use crate::session::policy::ClientTls;
@@ -24,7 +23,7 @@ pub(super) fn bind(
     listener: &ListenerConfig,
     workers: &mut ByWorker,
 ) -> Result<Option<Arc<Mirror>>, BuildError> {
-    let Some(range) = range(listener) else { return Ok(None) };
+    let Some(range) = listener.mirrored() else { return Ok(None) };
     let mut sockets = Vec::new();
     for ip in addresses(listener) {
         for address in (range.first..=range.last).map(|port| SocketAddr::new(ip, port)) {
@@ -47,11 +46,6 @@ pub(super) fn bind(
         }
     }
     Ok(Some(mirror))
-}
-
-fn range(listener: &ListenerConfig) -> Option<PortRange> {
-    let passes = listener.policy.tls.client == ClientTls::Passthrough;
-    listener.data.forwarded.filter(|_| passes)
 }
 
 /// Where the listener's data ports listen, each once.

@@ -16,6 +16,7 @@ use crate::data::throttle::Throttle;
 use crate::listener::Door;
 use crate::net::transparent::Abilities;
 use crate::registry::Registry;
+use crate::registry::handshakes::Handshakes;
 use crate::registry::seats::Seats;
 use crate::session::driver::rooms::Rooms;
 use crate::telemetry::xferlog::Xferlog;
@@ -66,8 +67,11 @@ impl Parts {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
         let Server { upstream, seats } = self.server(listener);
+        let name: Arc<str> = listener.name.as_str().into();
+        let per_minute = listener.limits.handshakes_per_minute;
         let rooms = Rooms {
-            name: listener.name.as_str().into(),
+            handshakes: Handshakes::new(name.clone(), per_minute),
+            name,
             mode: listener.mode,
             lends: listener.mode.is_transparent() && self.may.borrow,
             policy: Arc::new(policy),

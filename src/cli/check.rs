@@ -14,7 +14,7 @@ use super::{Settings, tell};
 use crate::advertise::Advertiser;
 use crate::app::{control_ports, transparent, worker_count};
 use crate::config::{Config, ListenerConfig};
-use crate::data::options::PortOptions;
+use crate::data::options::{PortOptions, PortRange};
 use crate::data::ports::PortPool;
 use crate::limits;
 use crate::net::helper::KernelHelper;
@@ -121,7 +121,7 @@ impl Report {
         }
         let chosen = (listener.mode, &listener.destinations);
         let ports = control_ports(&listener.bind);
-        for line in transparent::describe(chosen, &ports, &listener.data.downstream, may) {
+        for line in transparent::describe(chosen, &ports, &listener.data.downstream, may.borrow) {
             self.good(format!("{name}: {line}"));
         }
     }
@@ -150,11 +150,28 @@ impl Report {
         addresses.dedup();
         for address in addresses {
             self.range(&listener.name, "client", options, address);
+            if let Some(ports) = listener.mirrored() {
+                self.mirrored(&listener.name, ports, address);
+            }
         }
-        if listener.policy.upstream_mode.is_let_in() {
+        if listener.policy.lets_server_in() {
             // Which address the server will see is not known before it is reached.
             let any = IpAddr::from([0, 0, 0, 0]);
             self.range(&listener.name, "server", &listener.data.upstream, any);
+        }
+    }
+
+    /// All of them are held all the time: one that is taken keeps the gateway from starting.
+    fn mirrored(&mut self, listener: &str, ports: PortRange, address: IpAddr) {
+        let taken = PortPool::new(PortOptions::new(ports)).probe(address);
+        match taken.first() {
+            None => {
+                self.good(format!("{listener}: forwarded ports {ports} on {address} can be bound"));
+            }
+            Some((port, error)) if is_missing_ipv6(&SocketAddr::new(address, *port), error) => {}
+            Some((port, error)) => self.bad(format!(
+                "{listener}: forwarded port {port} on {address} cannot be bound: {error}"
+            )),
         }
     }
 

@@ -157,6 +157,11 @@ impl Settings {
             &mut limits.connections_per_minute,
             value::integer(0..=1_000_000),
         );
+        s.set(
+            "handshakes_per_minute",
+            &mut limits.handshakes_per_minute,
+            value::integer(0..=1_000_000),
+        );
         s.set("command_line", &mut policy.command_line, value::integer(256..=65_536));
         s.set("reply_line", &mut policy.reply_line, value::integer(512..=65_536));
         s.set("queued_commands", &mut policy.queued_commands, value::integer(1..=4096));

@@ -6,9 +6,9 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::advertise::options::AdvertiseOptions;
-use crate::data::options::DataOptions;
+use crate::data::options::{DataOptions, PortRange};
 use crate::limits::{AccessList, LimitOptions};
-use crate::session::policy::Policy;
+use crate::session::policy::{ClientTls, Policy};
 use crate::telemetry::options::LogOptions;
 use crate::tls::ServerTlsOptions;
 use crate::upstream::destinations::{Destinations, Mode};
@@ -56,6 +56,14 @@ pub(crate) struct ListenerConfig {
     pub(crate) keepalive: Duration,
     /// The certificates shown to clients; none, no TLS towards them.
     pub(crate) tls: Option<ServerTlsOptions>,
+}
+
+impl ListenerConfig {
+    /// Ports that lead to the same port of the server, for clients whose AUTH is the server's.
+    pub(crate) fn mirrored(&self) -> Option<PortRange> {
+        let passes = self.policy.tls.client == ClientTls::Passthrough;
+        self.data.forwarded.filter(|_| passes)
+    }
 }
 
 /// What the command line says; it wins over the environment, which wins over the file.

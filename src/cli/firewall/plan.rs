@@ -135,7 +135,10 @@ fn of_listener(listener: &ListenerConfig) -> Vec<Opening> {
     let data = &listener.data.downstream;
     let at = data.bind.map_or(all.clone(), |ip| vec![ip]);
     openings.push(opening(Purpose::ClientData, data.range, outside(data), &at, clients));
-    if listener.policy.upstream_mode.is_let_in() {
+    if let Some(ports) = listener.mirrored() {
+        openings.push(opening(Purpose::ClientData, ports, Vec::new(), &at, clients));
+    }
+    if listener.policy.lets_server_in() {
         let server = &listener.upstream;
         let host = server.address.as_ref().map(|address| &address.host);
         let literal: Option<IpAddr> = host.and_then(|host| host.parse().ok());

@@ -94,6 +94,7 @@ impl House {
             data: Arc::new(data),
             keepalive: Duration::from_secs(60),
             client_tls: None,
+            handshakes: None,
             server_tls: None,
             xferlog: None,
         };
