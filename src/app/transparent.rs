@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use super::BuildError;
 use crate::config::ListenerConfig;
 use crate::data::options::{PortOptions, PortRange};
-use crate::net::transparent::Abilities;
+use crate::net::transparent::{Abilities, MARK};
 use crate::upstream::destinations::{Destinations, Mode};
 use crate::upstream::options::Source;
 
@@ -25,6 +26,20 @@ impl fmt::Display for Lack {
             self.key
         )
     }
+}
+
+/// What the process may do, and what its connections are marked with for upstreams that name no
+/// mark.
+///
+/// # Errors
+/// Something that a listener asks for it may not do.
+pub(super) fn abilities(listeners: &[ListenerConfig]) -> Result<(Abilities, u32), BuildError> {
+    let may = Abilities::probe();
+    if let Some(lack) = listeners.iter().flat_map(|l| lacking(l, may)).next() {
+        return Err(BuildError::Capability(lack.to_string()));
+    }
+    let chosen = listeners.iter().any(|listener| listener.mode.is_transparent());
+    Ok((may, if chosen && may.mark { MARK } else { 0 }))
 }
 
 /// What a listener asks for and may not have (P176).

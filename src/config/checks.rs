@@ -46,6 +46,7 @@ pub(super) fn all(doors: &[Door], kernel: &Kernel) -> Vec<Problem> {
     for (n, door) in doors.iter().enumerate() {
         let earlier = doors.get(..n).unwrap_or_default();
         addresses(door, earlier, &mut problems);
+        problems.extend(earlier.iter().filter_map(|other| handed(door, other)));
         ranges(door, kernel, &mut problems);
         problems.extend(earlier.iter().filter_map(|other| pools(door, other)));
         problems.extend(doors.iter().filter_map(|other| door_in_range(door, other)));
@@ -73,6 +74,21 @@ fn addresses(door: &Door, earlier: &[Door], problems: &mut Vec<Problem>) {
         }
         taken.push((address, place));
     }
+}
+
+/// A socket handed over is one listener's.
+fn handed(door: &Door, other: &Door) -> Option<Problem> {
+    let shared = door.config.handed.iter().find(|name| other.config.handed.contains(name))?;
+    let (what, remedy) = match shared {
+        Some(name) => (format!("the socket \"{name}\""), "each takes sockets of its own"),
+        None => {
+            let remedy = "name them: bind = \"systemd:NAME\", as in FileDescriptorName=NAME";
+            ("what the service manager hands over".to_owned(), remedy)
+        }
+    };
+    let reason = format!("listener `{}` takes {what} already", other.config.name);
+    let problem = Problem::error(reason).within(door.place.as_ref()).remedy(remedy);
+    Some(problem.about(format!("listener.{}.bind", door.config.name)))
 }
 
 fn pairs(door: &Door) -> impl Iterator<Item = (SocketAddr, Option<&Place>)> {

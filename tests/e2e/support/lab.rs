@@ -38,6 +38,7 @@ const TOOLS: &[&str] = &[
     "python3",
     "ftp-ssl",
     "openssl",
+    "systemd-socket-activate",
     "pebble",
     "java",
     "javac",

@@ -76,6 +76,7 @@ impl House {
             sessions: None,
             retry_epsv: PATIENCE,
             source: Source::Auto,
+            device: None,
             mark: None,
         };
         let rooms = Rooms {
