@@ -150,7 +150,13 @@ impl Half {
                 }
                 State::Flushing => {
                     flow.meter.set_blocked(flow.into, true);
-                    let flushed = ready!(Pin::new(&mut *to).poll_flush(cx));
+                    let unsent = to.unsent();
+                    let flushed = Pin::new(&mut *to).poll_flush(cx);
+                    if to.unsent() < unsent {
+                        // A slow reader is no silent one.
+                        flow.meter.touch(Instant::now());
+                    }
+                    let flushed = ready!(flushed);
                     flow.meter.set_blocked(flow.into, false);
                     flow.whole(flow.into, flushed)?;
                     self.state = State::Moving;
@@ -312,3 +318,6 @@ impl Flow<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

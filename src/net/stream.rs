@@ -29,6 +29,14 @@ impl Stream {
         }
     }
 
+    /// Bytes that were written and wait to be sent.
+    pub(crate) fn unsent(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Tls(stream) => stream.unsent(),
+        }
+    }
+
     /// Whether what goes over it is protected.
     pub(crate) fn is_tls(&self) -> bool {
         !matches!(self, Self::Plain(_))

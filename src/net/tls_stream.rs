@@ -70,6 +70,8 @@ enum End {
     Clean,
     /// Without.
     Cut,
+    /// By something that is no TLS, or not ours.
+    Broken,
 }
 
 impl TlsStream {
@@ -103,6 +105,11 @@ impl TlsStream {
     /// The socket below.
     pub(crate) fn tcp(&self) -> &TcpStream {
         &self.tcp
+    }
+
+    /// Bytes written and not sent yet.
+    pub(crate) fn unsent(&self) -> usize {
+        self.unsent.len()
     }
 
     /// What was agreed on.
@@ -184,12 +191,15 @@ impl TlsStream {
         };
         let rest = input.get_mut(done..).unwrap_or_default();
         if let Err(error) = turned {
+            // The library must not see more of it: it has said all it has to say.
+            self.end = Some(End::Broken);
             self.alert(cx);
             return Err(broken(error));
         }
         // What comes after close_notify is nothing.
         let rest = if self.end.is_some() { &mut [] } else { rest };
         if rest.len() > UNFINISHED {
+            self.end = Some(End::Broken);
             return Err(broken(Error::General("a handshake message without end".into())));
         }
         self.unfinished = rest.to_vec();
@@ -207,6 +217,9 @@ impl TlsStream {
 
     /// Encrypts what is to be said into `into`, and tells how many bytes it takes there.
     fn say(&mut self, what: Say<'_>, into: &mut [u8]) -> io::Result<usize> {
+        if matches!(self.end, Some(End::Broken)) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         loop {
             let say = Some((what, &mut *into));
             let sinks = Sinks { plain: &mut |_| {}, answers: &mut self.unsent, say };
@@ -284,6 +297,7 @@ impl AsyncRead for TlsStream {
             match this.end {
                 Some(End::Clean) => return Poll::Ready(Ok(())),
                 Some(End::Cut) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Some(End::Broken) => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
                 None => {}
             }
             ready!(this.poll_receive(buf, cx))?;
@@ -330,3 +344,6 @@ impl AsyncWrite for TlsStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,11 @@ impl Queue {
         Self { bytes: bytes.to_vec(), gone: 0 }
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// What waits.
     pub(super) fn rest(&self) -> &[u8] {
         self.bytes.get(self.gone..).unwrap_or_default()
