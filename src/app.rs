@@ -4,8 +4,14 @@
 //! session lives and dies on its worker. Background work (names, files, signals) has the thread
 //! that calls [`App::run`].
 
+#[cfg(feature = "acme")]
+mod acme;
+#[cfg(not(feature = "acme"))]
+#[path = "app/no_acme.rs"]
+mod acme;
 mod bind;
 mod certificates;
+mod mirror;
 mod parts;
 
 use std::io;
@@ -25,7 +31,7 @@ use crate::listener::Door;
 use crate::net::socket;
 use crate::registry::seats::Seats;
 use crate::telemetry::xferlog::Xferlog;
-pub(crate) use bind::is_missing_ipv6;
+use certificates::{Secured, Wake};
 use parts::Parts;
 
 /// Everything bound and ready; nothing accepted yet.
@@ -34,7 +40,10 @@ pub struct App {
     doors: Vec<Arc<Door>>,
     /// For each worker, its control sockets and the door each belongs to.
     sockets: Vec<Vec<(TcpListener, Arc<Door>)>>,
+    /// For each worker, its share of the ports that are forwarded one-to-one.
+    forwarded: mirror::ByWorker,
     addresses: Vec<SocketAddr>,
+    acme: acme::Clients,
     shutdown: Duration,
 }
 
@@ -103,9 +112,11 @@ impl App {
         let seats = Seats::new(limits::most_sessions(descriptors, workers));
         let mut parts = Parts::new(addresses.clone(), xferlog, seats);
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut forwarded: mirror::ByWorker = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
         for (listener, sets) in config.listeners.iter().zip(bound) {
-            let door = Arc::new(parts.door(listener)?);
+            let mirror = mirror::bind(listener, &mut forwarded)?;
+            let door = Arc::new(parts.door(listener, mirror)?);
             for set in sets {
                 for (worker, socket) in sockets.iter_mut().zip(set) {
                     worker.push((socket, door.clone()));
@@ -113,7 +124,8 @@ impl App {
             }
             doors.push(door);
         }
-        Ok(Self { doors, sockets, addresses, shutdown: config.shutdown })
+        let acme = parts.acme;
+        Ok(Self { doors, sockets, forwarded, addresses, acme, shutdown: config.shutdown })
     }
 
     /// The control addresses, as bound.
@@ -135,14 +147,14 @@ impl App {
             tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
         }
         self.announce();
-        let secured = self.doors.iter().filter_map(|door| {
-            let tls = door.rooms.client_tls.clone()?;
-            Some((door.rooms.name.clone(), tls))
-        });
-        tokio::spawn(certificates::keep(secured.collect(), stop.clone()));
+        let wake = Arc::<Wake>::default();
+        let secured = self.doors.iter().flat_map(|door| Secured::of(door)).collect();
+        tokio::spawn(certificates::keep(secured, wake.clone(), stop.clone()));
+        tokio::spawn(self.acme.keep(wake, stop.clone()));
         let mut threads = Vec::new();
-        for (number, sockets) in self.sockets.into_iter().enumerate() {
-            match worker(number, sockets, stop.clone()) {
+        let sockets = self.sockets.into_iter().zip(self.forwarded);
+        for (number, (sockets, forwarded)) in sockets.enumerate() {
+            match worker(number, sockets, forwarded, stop.clone()) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => tracing::error!(%error, "cannot start a worker thread"),
             }
@@ -171,8 +183,9 @@ impl App {
                     tracing::warn!(listener = name, "{line}");
                 }
             }
-            let server = &rooms.upstream.options().address;
-            tracing::info!(listener = name, upstream = %server, "server");
+            if let Some(server) = &rooms.upstream.options().address {
+                tracing::info!(listener = name, upstream = %server, "server");
+            }
             let options = &rooms.data;
             tracing::info!(
                 listener = name,
@@ -182,6 +195,9 @@ impl App {
             if rooms.policy.upstream_mode.is_let_in() {
                 let from = &options.upstream;
                 tracing::info!(listener = name, "and for the server: data ports {from}");
+            }
+            if let Some(line) = mirror::describe(door) {
+                tracing::info!(listener = name, "{line}");
             }
         }
         if let Ok(limit) = socket::descriptor_limit() {
@@ -221,6 +237,7 @@ fn control_ports(addresses: &[SocketAddr]) -> String {
 fn worker(
     number: usize,
     sockets: Vec<(TcpListener, Arc<Door>)>,
+    forwarded: Vec<mirror::ForwardedPort>,
     stop: Stop,
 ) -> io::Result<JoinHandle<usize>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -232,6 +249,12 @@ fn worker(
                     tokio::spawn(door.keep(socket, sessions.clone(), stop.drain.clone()));
                 }
                 Err(error) => tracing::error!(%error, "cannot watch a control socket"),
+            }
+        }
+        for (socket, mirror) in forwarded {
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => drop(tokio::spawn(mirror.keep(socket))),
+                Err(error) => tracing::error!(%error, "cannot watch a forwarded port"),
             }
         }
         stop.started().await;

@@ -16,7 +16,7 @@ servers="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd inetutils-ftpd"
 wanted="cc:gcc c++:g++ /usr/include/stdio.h:libc6-dev /etc/ssl/certs/ca-certificates.crt:ca-certificates
 ip:iproute2 setpriv:util-linux curl:curl lftp:lftp ncftpget:ncftp tnftp:tnftp wget:wget
 aria2c:aria2 rclone:rclone busybox:busybox dput:dput ftp-ssl:ftp-ssl
-filezilla:filezilla Xvfb:xvfb xdotool:xdotool openssl:openssl /usr/bin/python3:python3"
+filezilla:filezilla Xvfb:xvfb xdotool:xdotool openssl:openssl pebble:pebble /usr/bin/python3:python3"
 
 missing=
 for pair in $wanted; do

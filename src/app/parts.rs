@@ -6,8 +6,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::BuildError;
+use super::acme::Clients;
 use crate::advertise::Advertiser;
 use crate::config::ListenerConfig;
+use crate::data::mirror::Mirror;
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
@@ -27,6 +29,8 @@ pub(super) struct Parts {
     seats: Arc<Seats>,
     servers: HashMap<String, Server>,
     pools: Vec<(PortOptions, Arc<PortPool>)>,
+    /// Who fetches certificates.
+    pub(super) acme: Clients,
 }
 
 /// An upstream and the places it has.
@@ -43,11 +47,16 @@ impl Parts {
         xferlog: Option<Arc<Xferlog>>,
         seats: Arc<Seats>,
     ) -> Self {
-        Self { own, xferlog, seats, servers: HashMap::new(), pools: Vec::new() }
+        let (servers, pools, acme) = Default::default();
+        Self { own, xferlog, seats, servers, pools, acme }
     }
 
     /// A listener's door, with all that is behind it.
-    pub(super) fn door(&mut self, listener: &ListenerConfig) -> Result<Door, BuildError> {
+    pub(super) fn door(
+        &mut self,
+        listener: &ListenerConfig,
+        mirror: Option<Arc<Mirror>>,
+    ) -> Result<Door, BuildError> {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
         let Server { upstream, seats } = self.server(listener);
@@ -55,14 +64,16 @@ impl Parts {
             name: listener.name.as_str().into(),
             policy: Arc::new(policy),
             upstream: upstream.clone(),
+            destinations: Arc::new(listener.destinations.clone()),
             connect: listener.connect,
             downstream_ports: self.pool(&listener.data.downstream),
             upstream_ports: self.pool(&listener.data.upstream),
+            mirror,
             advertiser: Advertiser::new(listener.advertise.clone()),
             throttle: Throttle::listener(&listener.data.rates),
             data: Arc::new(listener.data.clone()),
             keepalive: listener.keepalive,
-            client_tls: client_tls(listener)?,
+            client_tls: self.client_tls(listener)?,
             server_tls: server_tls(listener)?,
             xferlog: self.xferlog.clone(),
         };
@@ -74,6 +85,20 @@ impl Parts {
             process: self.seats.clone(),
             server: seats,
         })
+    }
+
+    fn client_tls(
+        &mut self,
+        listener: &ListenerConfig,
+    ) -> Result<Option<Arc<TlsServer>>, BuildError> {
+        let whose = || format!("listener \"{}\"", listener.name);
+        let Some(options) = &listener.tls else { return Ok(None) };
+        if let Some(acme) = &options.acme {
+            let prepared = self.acme.prepare(&listener.name, acme);
+            prepared.map_err(|e| BuildError::Tls { whose: whose(), source: e.into() })?;
+        }
+        let loaded = TlsServer::load(options).map(Some);
+        loaded.map_err(|e| BuildError::Tls { whose: whose(), source: e.into() })
     }
 
     fn server(&mut self, listener: &ListenerConfig) -> Server {
@@ -97,15 +122,9 @@ impl Parts {
     }
 }
 
-fn client_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {
-    let loaded = listener.tls.as_ref().map(TlsServer::load).transpose();
-    let whose = || format!("listener \"{}\"", listener.name);
-    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
-}
-
 fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, BuildError> {
-    let (upstream, host) = (&listener.upstream, &listener.upstream.address.host);
-    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, host)).transpose();
+    let upstream = &listener.upstream;
+    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, upstream.host())).transpose();
     let whose = || format!("upstream \"{}\"", upstream.name);
     loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
 }

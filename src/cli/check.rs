@@ -1,5 +1,6 @@
 //! `ftpgate check`: the configuration, then what only this machine can tell.
 
+mod acme;
 mod server;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
@@ -11,14 +12,14 @@ use rustls_pki_types::UnixTime;
 use super::run::background;
 use super::{Settings, tell};
 use crate::advertise::Advertiser;
-use crate::app::{is_missing_ipv6, worker_count};
+use crate::app::worker_count;
 use crate::config::{Config, ListenerConfig};
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::limits;
-use crate::net::socket;
+use crate::net::socket::{self, is_missing_ipv6};
 use crate::telemetry::xferlog::Xferlog;
-use crate::tls::TlsServer;
+use crate::tls::{TlsError, TlsServer};
 use server::Trial;
 
 /// Taken ports that are named one by one.
@@ -73,7 +74,7 @@ impl Report {
             self.data_ports(listener);
             self.source_port(listener);
             self.advertised(listener).await;
-            self.certificates(listener);
+            self.certificates(listener).await;
             self.server(listener).await;
         }
         self.xferlog(config);
@@ -182,14 +183,22 @@ impl Report {
     }
 
     /// The certificates for clients.
-    fn certificates(&mut self, listener: &ListenerConfig) {
+    async fn certificates(&mut self, listener: &ListenerConfig) {
         let Some(options) = &listener.tls else { return };
         let name = &listener.name;
+        if let Some(acme) = &options.acme {
+            self.acme(name, acme).await;
+        }
         match TlsServer::load(options) {
+            // The first one is still to come.
+            Err(TlsError::Read { file, .. }) if acme::is_to_come(options, &file) => {}
             Err(error) => self.bad(format!("{name}: TLS towards clients: {error}")),
             Ok(server) => {
                 for line in server.describe() {
                     self.good(format!("{name}: {line}"));
+                }
+                if let Some(due) = server.renewal() {
+                    self.good(format!("{name}: {}", acme::renewal(due)));
                 }
                 for line in server.warnings(UnixTime::now()) {
                     self.warn(format!("{name}: {line}"));
@@ -199,7 +208,8 @@ impl Report {
     }
 
     async fn server(&mut self, listener: &ListenerConfig) {
-        let name = format!("{}: server {}", listener.name, listener.upstream.address);
+        let Some(address) = &listener.upstream.address else { return };
+        let name = format!("{}: server {address}", listener.name);
         let trial = Trial::new(listener);
         match trial.run().await {
             Ok(found) => {

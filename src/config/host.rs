@@ -7,9 +7,6 @@ use super::problem::Problem;
 use crate::advertise::options::Source;
 use crate::upstream::options::HostPort;
 
-/// The port of FTP (RFC 959).
-const FTP: u16 = 21;
-
 /// What a text is before it is known to be the right kind of host.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Host {
@@ -36,8 +33,13 @@ impl Host {
     }
 }
 
-/// `HOST[:PORT]`; an IPv6 literal stands in brackets when a port follows.
-pub(super) fn host_port(item: &Item) -> Result<HostPort, Problem> {
+/// `HOST[:PORT]`, with the port there is when none is written; an IPv6 literal stands in brackets
+/// when a port follows.
+pub(super) fn host_port(default: u16) -> impl Fn(&Item) -> Result<HostPort, Problem> {
+    move |item| server(item, default)
+}
+
+fn server(item: &Item, default: u16) -> Result<HostPort, Problem> {
     let text = item.text()?;
     let text = text.trim();
     let malformed = || {
@@ -49,7 +51,7 @@ pub(super) fn host_port(item: &Item) -> Result<HostPort, Problem> {
     }
     let (host, port) = split(text).ok_or_else(malformed)?;
     let port = match port {
-        None => FTP,
+        None => default,
         Some(digits) => digits
             .parse::<u16>()
             .ok()

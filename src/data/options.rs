@@ -91,6 +91,8 @@ pub(crate) struct DataOptions {
     pub(crate) downstream: PortOptions,
     /// Ports that servers connect to, in active mode.
     pub(crate) upstream: PortOptions,
+    /// Ports that lead to the same port of the server, where AUTH is the server's (P122).
+    pub(crate) forwarded: Option<PortRange>,
     /// Where our connections to active clients leave from, 20 for firewalls of old; 0 is any port
     /// (P40).
     pub(crate) source_port: u16,
@@ -167,6 +169,7 @@ impl Default for DataOptions {
         Self {
             downstream: PortOptions::new(PortRange { first: 10100, last: 10199 }),
             upstream: PortOptions::new(PortRange { first: 11000, last: 11999 }),
+            forwarded: None,
             source_port: 0,
             accept: Duration::from_secs(60),
             dial: Duration::from_secs(15),

@@ -91,7 +91,7 @@ pub(super) struct Joined {
 /// Both passive, both legs up, the 1yz seen.
 pub(super) async fn joined(options: DataOptions, throttle: Throttle, way: Direction) -> Joined {
     let (pool, local) = one_port();
-    let lease = pool.lease(local, peer(1)).unwrap();
+    let lease = pool.lease(local, peer(1), None).unwrap();
     let to = lease.listened();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let upstream = LegSource::Connect {

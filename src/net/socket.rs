@@ -49,6 +49,15 @@ pub(crate) fn listen_data(addr: SocketAddr) -> io::Result<std::net::TcpListener>
     Ok(socket.into())
 }
 
+/// `[::]` beside another address means "and IPv6, if there is any".
+pub(crate) fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
+    let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    address.is_ipv6()
+        && address.ip().is_unspecified()
+        && (error.raw_os_error() == Some(unsupported)
+            || error.kind() == io::ErrorKind::AddrNotAvailable)
+}
+
 fn listener(addr: SocketAddr) -> io::Result<Socket> {
     #[cfg(target_os = "linux")]
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking(), None)?;
@@ -187,6 +196,14 @@ pub(crate) fn shutdown_write(stream: &TcpStream) -> io::Result<()> {
 /// [`io::ErrorKind::WouldBlock`] when the send buffer is full.
 pub(crate) fn send_urgent(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     stream.try_io(Interest::WRITABLE, || SockRef::from(stream).send_out_of_band(bytes))
+}
+
+/// Copies what has arrived, without taking it from the socket; 0 is the end of the stream.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when nothing has.
+pub(crate) fn peek(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::net::recv(stream, buffer, rustix::net::RecvFlags::PEEK)?.0)
 }
 
 /// Raises the soft limit of open files to the hard one and says what it is now.

@@ -11,8 +11,8 @@ use crate::tls::ClientTlsOptions;
 pub(crate) struct UpstreamOptions {
     /// Its name in the configuration and the logs.
     pub(crate) name: String,
-    /// Where it listens.
-    pub(crate) address: HostPort,
+    /// Where it listens; `None` stands for whatever server the client chooses.
+    pub(crate) address: Option<HostPort>,
     /// What is asked of its certificate, where it is protected at all.
     pub(crate) tls: Option<ClientTlsOptions>,
     /// Sessions at once, of all listeners that lead to it; `None` is no bound (S18).
@@ -21,12 +21,20 @@ pub(crate) struct UpstreamOptions {
     pub(crate) retry_epsv: Duration,
 }
 
+impl UpstreamOptions {
+    /// What its certificate has to name if nothing else is said. Of servers that clients choose it
+    /// is not known: an address is no name to ask for in a handshake (RFC 6066).
+    pub(crate) fn host(&self) -> &str {
+        self.address.as_ref().map_or("0.0.0.0", |address| &address.host)
+    }
+}
+
 /// `HOST:PORT` as written; an IPv6 literal stands in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HostPort {
     /// A name or an address literal without brackets.
     pub(crate) host: String,
-    /// The port; 21 when it was left out.
+    /// The port; when it was left out, 21, or 990 where TLS is implicit.
     pub(crate) port: u16,
 }
 

@@ -8,7 +8,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn options(host: &str, port: u16) -> UpstreamOptions {
     UpstreamOptions {
         name: "main".into(),
-        address: HostPort { host: host.into(), port },
+        address: Some(HostPort { host: host.into(), port }),
         tls: None,
         sessions: None,
         retry_epsv: Duration::from_secs(600),
@@ -53,7 +53,7 @@ async fn the_next_address_is_tried() {
     let (_socket, dead) = refusing();
     let (_listener, alive) = listening().await;
     let upstream = Upstream::new(options("two.example", 21), Vec::new());
-    upstream.resolver.remember(Ok([dead, alive].into())).await;
+    upstream.resolver.as_ref().unwrap().remember(Ok([dead, alive].into())).await;
     let stream = upstream.connect(None, PATIENCE).await.unwrap();
     assert_eq!(stream.peer_addr().unwrap(), alive);
 }
@@ -61,7 +61,7 @@ async fn the_next_address_is_tried() {
 #[tokio::test]
 async fn nothing_resolved_is_told() {
     let upstream = Upstream::new(options("none.example", 21), Vec::new());
-    upstream.resolver.remember(Ok([].into())).await;
+    upstream.resolver.as_ref().unwrap().remember(Ok([].into())).await;
     let error = upstream.connect(None, PATIENCE).await.unwrap_err();
     assert_eq!(error.label(), "no-address");
     assert!(error.to_string().contains("none.example:21"), "{error}");

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
 
 mod classic;
+mod forward;
 mod ftps;
 mod hostile;
 mod interrupt;

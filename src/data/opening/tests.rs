@@ -33,7 +33,7 @@ fn start(downstream: LegSource, upstream: LegSource, options: DataOptions) -> Tr
 /// A leg whose peer, of address `n`, is to connect to us, and where to.
 fn passive(n: u8) -> (LegSource, SocketAddr) {
     let (pool, local) = one_port();
-    let lease = pool.lease(local, peer(n)).unwrap();
+    let lease = pool.lease(local, peer(n), None).unwrap();
     let to = lease.listened();
     (LegSource::Accept(lease), to)
 }

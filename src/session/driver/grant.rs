@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Driver;
 use super::control::Control;
+use crate::data::options::Reuse;
 use crate::data::ports::{LeaseError, PortLease};
 use crate::data::transfer::{LegSource, Transfer};
 use crate::session::event::{Leg, ListenError, Side, TransferPlan};
@@ -14,16 +15,22 @@ impl Driver {
         side: Side,
         expected: IpAddr,
         advertise: bool,
+        protected: bool,
     ) -> Result<SocketAddr, ListenError> {
         let local = self.control(side).local().ok_or(ListenError::Local)?;
         let address = match side {
             Side::Downstream if advertise => self.advertised()?,
             _ => local.ip(),
         };
-        let pool = self.rooms.ports(side);
-        let lease = match pool.lease(local, expected) {
+        let (pool, data) = (self.rooms.ports(side), &self.rooms.data);
+        let proof = if protected && data.tls.reuse == Reuse::Require {
+            self.tls.proof(data.accept)
+        } else {
+            None
+        };
+        let lease = match pool.lease(local, expected, proof) {
             Ok(lease) => lease,
-            Err(error) => return Err(self.no_lease(side, &error)),
+            Err(error) => return Err(self.no_lease(side, expected, &error)),
         };
         self.exhausted = false;
         let addr = SocketAddr::new(address, lease.exposed_port());
@@ -33,7 +40,7 @@ impl Driver {
         Ok(addr)
     }
 
-    fn no_lease(&mut self, side: Side, error: &LeaseError) -> ListenError {
+    fn no_lease(&mut self, side: Side, expected: IpAddr, error: &LeaseError) -> ListenError {
         let (session, listener) = (self.permit.id(), &*self.rooms.name);
         match error {
             LeaseError::Exhausted => {
@@ -42,8 +49,9 @@ impl Driver {
                     let (pool, side) = (self.rooms.ports(side), side.label());
                     let (in_use, taken) = (pool.in_use(), pool.passed_over());
                     tracing::warn!(
-                        %session, listener, side, in_use, taken,
-                        "no data port is free for this address; make the range larger"
+                        %session, listener, side, %expected, in_use, taken,
+                        "no data port is free: each waits for a connection of this address already, \
+                         or is held by another program; make the range larger"
                     );
                 }
                 ListenError::Exhausted
@@ -98,7 +106,12 @@ impl Driver {
     }
 }
 
-fn source(leg: Leg, lease: Option<PortLease>, control: &Control, port: u16) -> Option<LegSource> {
+pub(super) fn source(
+    leg: Leg,
+    lease: Option<PortLease>,
+    control: &Control,
+    port: u16,
+) -> Option<LegSource> {
     let mut to = match leg {
         Leg::Accept => return lease.map(LegSource::Accept),
         Leg::Connect(to) => to,

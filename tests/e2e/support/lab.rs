@@ -20,7 +20,7 @@ const ANONYMOUS: u32 = 4002;
 const BLOCK: usize = 1 << 20;
 
 /// Programs that `tests/setup.sh` installs.
-const TOOLS: [&str; 18] = [
+const TOOLS: [&str; 19] = [
     "ip",
     "setpriv",
     "timeout",
@@ -36,6 +36,7 @@ const TOOLS: [&str; 18] = [
     "python3",
     "ftp-ssl",
     "openssl",
+    "pebble",
     "filezilla",
     "Xvfb",
     "xdotool",

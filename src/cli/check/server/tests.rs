@@ -60,7 +60,7 @@ async fn trial(script: Script, policy: TlsPolicy, verify: Option<Verify>, tls: &
     let port = listener.local_addr().unwrap().port();
     let options = UpstreamOptions {
         name: "test".into(),
-        address: HostPort { host: "127.0.0.1".into(), port },
+        address: Some(HostPort { host: "127.0.0.1".into(), port }),
         tls: verify.map(|verify| ClientTlsOptions { verify, ..ClientTlsOptions::default() }),
         retry_epsv: Duration::ZERO,
         sessions: None,
