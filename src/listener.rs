@@ -74,31 +74,47 @@ impl Door {
         }
     }
 
-    fn welcome(
+    /// Starts a session, if there is room for it, that is counted in `sessions`.
+    pub(crate) fn welcome(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
         sessions: &TaskTracker,
         drain: &CancellationToken,
     ) {
-        let Ok(arrival) = Arrival::direct(&stream, peer) else { return };
-        match self.admit(arrival.client) {
+        let listener = &*self.rooms.name;
+        let arrival = match Arrival::new(&stream, peer, self.rooms.mode) {
+            Ok(arrival) => arrival,
+            Err(error) => {
+                tracing::debug!(listener, client = %peer, %error, "gone, or not redirected to us");
+                return turn_away(&stream, canned::NOT_WELCOME);
+            }
+        };
+        match self.admit(&arrival) {
             Ok(permit) => {
                 let session =
                     driver::serve(stream, arrival, self.rooms.clone(), permit, drain.clone());
                 sessions.spawn(session);
             }
             Err((why, reply)) => {
-                tracing::info!(listener = &*self.rooms.name, client = %peer, why, "refused");
+                let server = arrival.server.map(tracing::field::display);
+                tracing::info!(listener, client = %peer, server, why, "refused");
                 turn_away(&stream, reply);
             }
         }
     }
 
-    fn admit(&self, peer: SocketAddr) -> Result<SessionPermit, (&'static str, &'static [u8])> {
-        let client = canonical(peer.ip());
+    fn admit(&self, arrival: &Arrival) -> Result<SessionPermit, (&'static str, &'static [u8])> {
+        let client = canonical(arrival.client.ip());
         if !self.access.admits(client) {
             return Err(("access", canned::NOT_WELCOME));
+        }
+        if let Some(server) = arrival.server {
+            let refused = |why| (why, canned::NOT_THAT_SERVER);
+            self.rooms.destinations.admits(server).map_err(|why| refused(why.label()))?;
+            if self.rooms.upstream.is_ourselves(server) {
+                return Err(refused("destination-ourselves"));
+            }
         }
         self.place(client).map_err(|refusal| (refusal.label(), refusal.reply()))
     }

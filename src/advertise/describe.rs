@@ -21,6 +21,11 @@ impl Advertiser {
         if local.is_ipv6() {
             return vec!["IPv6 clients use EPSV, which names no address".into()];
         }
+        if self.options.original {
+            return vec![
+                "clients are told the address of the server they aim at (rule original)".into(),
+            ];
+        }
         let wildcard = listen.is_unspecified();
         let told = |(who, choice): (String, Option<Choice>)| {
             let Choice { address, rule } = choice?;
@@ -76,7 +81,8 @@ impl Advertiser {
     pub(crate) fn warnings(&self, listen: IpAddr) -> Vec<String> {
         let (local, known) = (outward(listen), self.known.load());
         // Without a route nothing is known of the address that clients will reach.
-        if local.is_ipv6() || local.is_loopback() || local.is_unspecified() {
+        if self.options.original || local.is_ipv6() || local.is_loopback() || local.is_unspecified()
+        {
             return Vec::new();
         }
         let mut warnings = Vec::new();

@@ -1,5 +1,6 @@
 //! `[[upstream]]`: a server, before it is joined with a listener's settings.
 
+mod origin;
 mod tls;
 
 use std::num::NonZeroUsize;
@@ -13,8 +14,9 @@ use super::resolve::Flags;
 use super::section::Section;
 use super::settings::{DAY, Settings};
 use super::value;
+use crate::net::device::Device;
 use crate::session::policy::{AborStyle, DataCommand, Policy, UpstreamMode};
-use crate::upstream::options::{HostPort, UpstreamOptions};
+use crate::upstream::options::{HostPort, Source, UpstreamOptions};
 
 /// How long a refused EPSV is remembered (P73).
 const RETRY_EPSV: Duration = Duration::from_secs(600);
@@ -33,6 +35,9 @@ pub(super) struct Server {
     retry_epsv: Duration,
     tls: tls::Protection,
     sessions: usize,
+    source: Source,
+    device: Option<Device>,
+    mark: Option<u32>,
 }
 
 impl Server {
@@ -40,9 +45,21 @@ impl Server {
     pub(super) fn any(name: String) -> Self {
         let Policy { upstream_mode: mode, upstream_ports: ports, abor, cr_nul, .. } =
             Policy::default();
-        let tls = tls::Protection::none();
-        let (address, place, retry_epsv, sessions) = (None, None, RETRY_EPSV, 0);
-        Self { name, place, address, mode, ports, abor, cr_nul, retry_epsv, tls, sessions }
+        Self {
+            name,
+            place: None,
+            address: None,
+            mode,
+            ports,
+            abor,
+            cr_nul,
+            retry_epsv: RETRY_EPSV,
+            tls: tls::Protection::none(),
+            sessions: 0,
+            source: Source::Auto,
+            device: None,
+            mark: None,
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -77,6 +94,8 @@ impl Server {
         policy.upstream_ports = self.ports.clone();
         policy.abor = self.abor;
         policy.cr_nul = self.cr_nul;
+        settings.data.upstream.borrowed = self.source == Source::Client;
+        settings.data.upstream.device = self.device;
         self.tls.instruct(settings);
     }
 
@@ -88,6 +107,9 @@ impl Server {
             tls: self.tls.options(),
             sessions: NonZeroUsize::new(self.sessions),
             retry_epsv: self.retry_epsv,
+            source: self.source,
+            device: self.device,
+            mark: self.mark,
         }
     }
 
@@ -124,6 +146,9 @@ pub(super) fn read(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Se
     s.set("cr_nul", &mut server.cr_nul, Item::boolean);
     s.set("retry_epsv", &mut server.retry_epsv, value::duration(Duration::ZERO..=DAY));
     s.set("sessions", &mut server.sessions, value::integer(0..=1_000_000));
+    s.set("source", &mut server.source, origin::source(address.as_ref()));
+    s.set("device", &mut server.device, origin::device);
+    server.mark = s.take("mark", value::integer(0..=i64::from(u32::MAX)));
     server.tls = tls;
     s.finish();
     server.address = address;

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use super::claims::Claims;
 use super::guard::{Guard, Handshake};
 use super::ports::{PortLease, Visitor};
-use crate::net::socket;
+use crate::net::socket::{self, Origin};
 use crate::net::stream::Stream;
 use crate::session::event::{Fault, LegTls};
 
@@ -20,7 +20,7 @@ use crate::session::event::{Fault, LegTls};
 pub(crate) enum LegSource {
     /// The peer connects to this port.
     Accept(PortLease),
-    /// The peer is here already.
+    /// The peer is here already; the dialogue that brought it is not known.
     Up {
         /// Its connection.
         stream: TcpStream,
@@ -31,9 +31,8 @@ pub(crate) enum LegSource {
     Connect {
         /// Whom to.
         to: SocketAddr,
-        /// The local address and port to leave from (P41, P40), port 0 for any; `None`: the
-        /// kernel's choice.
-        from: Option<SocketAddr>,
+        /// How it leaves.
+        from: Origin,
     },
 }
 
@@ -61,9 +60,9 @@ enum State {
     /// The port listens, the peer is not here, or has not proven yet that it is.
     Accepting { lease: PortLease, claims: Claims },
     /// To be dialled when the time has come.
-    Waiting { to: SocketAddr, from: Option<SocketAddr> },
+    Waiting { to: SocketAddr, from: Origin },
     /// Our connect is on its way.
-    Dialing { to: SocketAddr, from: Option<SocketAddr>, connect: Connect },
+    Dialing { to: SocketAddr, from: Origin, connect: Connect },
     /// Connected, and on its way to TLS.
     Shaking { peer: SocketAddr, handshake: Handshake },
     /// It is up; `None` once it was taken.

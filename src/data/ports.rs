@@ -181,8 +181,12 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(ports) = self.pool.lock().get_mut(&self.address) {
-            ports.give_back(self.port, self.pool.usable.len());
+        let (usable, mut by_address) = (self.pool.usable.len(), self.pool.lock());
+        let Some(ports) = by_address.get_mut(&self.address) else { return };
+        ports.give_back(self.port, usable);
+        // Addresses that peers choose are without number: nothing is kept of one that nobody uses.
+        if self.pool.options.borrowed && ports.unused() == usable {
+            by_address.remove(&self.address);
         }
     }
 }
@@ -201,6 +205,11 @@ impl Ports {
             return None;
         }
         self.resting.swap_remove_back(rand::random_range(0..self.resting.len()))
+    }
+
+    /// How many are neither open nor on their way.
+    fn unused(&self) -> usize {
+        self.free.len() + self.resting.len()
     }
 
     fn give_back(&mut self, port: u16, usable: usize) {
@@ -291,7 +300,7 @@ impl PortPool {
         let mut taken = Vec::new();
         while taken.len() < BIND_TRIES {
             let Some(place) = self.take(address) else { break };
-            let bound = socket::listen_data(address.port(place.port));
+            let bound = self.listen(address.port(place.port));
             match bound.and_then(TcpListener::from_std) {
                 Ok(socket) => return Ok(self.open(socket, place, waiting, handed)),
                 Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
@@ -317,8 +326,12 @@ impl PortPool {
     /// Tries every port once and says which cannot be had: for the start, before any lease.
     pub(crate) fn probe(&self, local: IpAddr) -> Vec<(u16, io::Error)> {
         let address = self.listen_address(local.into());
-        let attempt = |port| socket::listen_data(address.port(port));
+        let attempt = |port| self.listen(address.port(port));
         self.usable.iter().filter_map(|&port| attempt(port).err().map(|e| (port, e))).collect()
+    }
+
+    fn listen(&self, at: SocketAddr) -> io::Result<std::net::TcpListener> {
+        socket::listen_data_on(self.options.device, at, self.options.borrowed)
     }
 
     /// Where to listen for a control connection that came in on `local`.

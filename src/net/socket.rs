@@ -9,6 +9,9 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::device::Device;
+use super::transparent;
+
 /// Control connections that may wait for accept: a burst of clients, bounded by `somaxconn`.
 const CONTROL_BACKLOG: i32 = 4096;
 /// Data connections that may wait for accept: one is wanted, the rest are strangers or, on a
@@ -37,12 +40,30 @@ pub(crate) fn listen_control(
 /// A non-blocking listener for data connections. `SO_REUSEADDR` lets TIME_WAIT pass (S32);
 /// `SO_REUSEPORT` would let two processes cross their connections (S31).
 ///
+/// With `borrowed` the address need not be this machine's (P172).
+///
 /// What it accepts is tuned as by [`connect_data`]: accepted connections inherit these options.
 ///
 /// # Errors
 /// Whatever the kernel says; [`io::ErrorKind::AddrInUse`] when somebody else listens there.
-pub(crate) fn listen_data(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+pub(crate) fn listen_data(addr: SocketAddr, borrowed: bool) -> io::Result<std::net::TcpListener> {
+    listen_data_on(None, addr, borrowed)
+}
+
+/// The same, for what comes in through one link; `None` is any.
+///
+/// # Errors
+/// As [`listen_data`]; there is no such link.
+pub(crate) fn listen_data_on(
+    device: Option<Device>,
+    addr: SocketAddr,
+    borrowed: bool,
+) -> io::Result<std::net::TcpListener> {
     let socket = listener(addr)?;
+    bind_device(SockRef::from(&socket), device)?;
+    if borrowed {
+        transparent::borrow(SockRef::from(&socket))?;
+    }
     tune_data(SockRef::from(&socket))?;
     socket.bind(&addr.into())?;
     socket.listen(DATA_BACKLOG)?;
@@ -73,6 +94,26 @@ fn listener(addr: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// How one of our own connections leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The local address and port (P41, P40), port 0 for any; `None`: the kernel's choice.
+    pub(crate) from: Option<SocketAddr>,
+    /// The link, whatever the routes say; `None`: as they say.
+    pub(crate) device: Option<Device>,
+    /// That address need not be this machine's (P174).
+    pub(crate) borrowed: bool,
+    /// What its packets are marked with, for rules that must let them pass (P175); 0 is nothing.
+    pub(crate) mark: u32,
+}
+
+impl Origin {
+    /// From an address of this machine, or from any.
+    pub(crate) fn own(from: Option<SocketAddr>) -> Self {
+        Self { from, ..Self::default() }
+    }
+}
+
 /// Connects to `to`, leaving from the address `from` if one is named (P41).
 ///
 /// # Errors
@@ -82,35 +123,52 @@ pub(crate) async fn connect(
     from: Option<IpAddr>,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
-    let from = from.map(|ip| SocketAddr::new(ip, 0));
-    connect_tuned(to, from, timeout, |_| Ok(())).await
+    connect_control(to, Origin::own(from.map(|ip| SocketAddr::new(ip, 0))), timeout).await
+}
+
+/// The same for any origin.
+///
+/// # Errors
+/// As [`connect`].
+pub(crate) async fn connect_control(
+    to: SocketAddr,
+    origin: Origin,
+    timeout: Duration,
+) -> io::Result<TcpStream> {
+    connect_tuned(to, origin, timeout, |_| Ok(())).await
 }
 
 /// As [`connect`], for a data connection: until [`close_plainly`] it ends with a reset however it
 /// is closed, even by the death of this process; and a short segment never waits for an
 /// acknowledgement (P59). Buffers are left to the kernel, which tunes them better than a constant.
-/// `from` may name a port too (P40).
 ///
 /// # Errors
 /// As [`connect`].
 pub(crate) async fn connect_data(
     to: SocketAddr,
-    from: Option<SocketAddr>,
+    origin: Origin,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
-    connect_tuned(to, from, timeout, |socket| tune_data(SockRef::from(socket))).await
+    connect_tuned(to, origin, timeout, |socket| tune_data(SockRef::from(socket))).await
 }
 
 async fn connect_tuned(
     to: SocketAddr,
-    from: Option<SocketAddr>,
+    origin: Origin,
     timeout: Duration,
     tune: fn(&TcpSocket) -> io::Result<()>,
 ) -> io::Result<TcpStream> {
     let attempt = async {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         tune(&socket)?;
-        if let Some(from) = from {
+        if origin.mark != 0 {
+            transparent::mark(SockRef::from(&socket), origin.mark)?;
+        }
+        bind_device(SockRef::from(&socket), origin.device)?;
+        if let Some(from) = origin.from {
+            if origin.borrowed {
+                transparent::borrow(SockRef::from(&socket))?;
+            }
             if from.port() == 0 {
                 choose_port_at_connect(&socket)?;
             } else {
@@ -139,14 +197,28 @@ fn choose_port_at_connect(socket: &TcpSocket) -> io::Result<()> {
     socket.set_reuseaddr(true)
 }
 
-/// Whether a data connection may leave from there (P40).
+/// Through a link and no other.
+#[cfg(target_os = "linux")]
+fn bind_device(socket: SockRef<'_>, device: Option<Device>) -> io::Result<()> {
+    device.map_or(Ok(()), |device| socket.bind_device(Some(device.as_bytes())))
+}
+
+/// Known to Linux only.
+#[cfg(not(target_os = "linux"))]
+fn bind_device(_: SockRef<'_>, device: Option<Device>) -> io::Result<()> {
+    device.map_or(Ok(()), |_| Err(io::ErrorKind::Unsupported.into()))
+}
+
+/// Whether a connection may leave from an address and a link of ours (P40, P41).
 ///
 /// # Errors
-/// What the kernel says to bind; below 1024 it takes a privilege.
-pub(crate) fn try_source(from: SocketAddr) -> io::Result<()> {
-    let socket = Socket::new(Domain::for_address(from), Type::STREAM, None)?;
+/// What the kernel says: the address is not ours, there is no such link, it takes a privilege.
+pub(crate) fn try_origin(origin: Origin) -> io::Result<()> {
+    let family = origin.from.map_or(Domain::IPV4, Domain::for_address);
+    let socket = Socket::new(family, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
-    socket.bind(&from.into())
+    bind_device(SockRef::from(&socket), origin.device)?;
+    origin.from.map_or(Ok(()), |from| socket.bind(&from.into()))
 }
 
 /// The peer must not take what it got for the whole unless we say so (P50).

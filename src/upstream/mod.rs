@@ -16,10 +16,10 @@ use tokio::time::Instant;
 
 pub(crate) use error::UpstreamError;
 
-use crate::net::socket;
+use crate::net::socket::{self, Origin};
 use destinations::Destinations;
 use epsv::EpsvMemory;
-use options::{HostPort, UpstreamOptions};
+use options::{HostPort, Source, UpstreamOptions};
 use resolve::Resolver;
 
 /// No dial takes longer, whatever the configuration says.
@@ -50,10 +50,11 @@ impl Upstream {
     }
 
     /// Opens a control connection within `timeout`, to the address given or the configured one:
-    /// resolves, then tries each address in order.
+    /// resolves, then tries each address in order. `client` is for whom.
     pub(crate) async fn connect(
         &self,
         to: Option<SocketAddr>,
+        client: Option<IpAddr>,
         timeout: Duration,
     ) -> Result<TcpStream, UpstreamError> {
         let deadline = Instant::now() + timeout.min(LONGEST_DIAL);
@@ -66,7 +67,7 @@ impl Upstream {
             Some(address) => UpstreamError::NoAddress { address: address.clone() },
             None => UpstreamError::Unknown,
         };
-        self.dial(&addresses, deadline).await.unwrap_or_else(|| Err(nowhere()))
+        self.dial(&addresses, client, deadline).await.unwrap_or_else(|| Err(nowhere()))
     }
 
     /// The same to a server that the client named. It is looked up once: what was allowed is what
@@ -75,6 +76,7 @@ impl Upstream {
         &self,
         server: HostPort,
         allowed: &Destinations,
+        client: Option<IpAddr>,
         timeout: Duration,
     ) -> Result<TcpStream, UpstreamError> {
         let deadline = Instant::now() + timeout.min(LONGEST_DIAL);
@@ -90,24 +92,31 @@ impl Upstream {
         };
         let addresses: Vec<SocketAddr> = found.iter().copied().filter(may_dial).collect();
         let nowhere = || refusal.unwrap_or(UpstreamError::NoAddress { address: server });
-        self.dial(&addresses, deadline).await.unwrap_or_else(|| Err(nowhere()))
+        self.dial(&addresses, client, deadline).await.unwrap_or_else(|| Err(nowhere()))
     }
 
     /// One after another; `None` if there is none at all.
     async fn dial(
         &self,
         addresses: &[SocketAddr],
+        client: Option<IpAddr>,
         deadline: Instant,
     ) -> Option<Result<TcpStream, UpstreamError>> {
+        let ours = self.options.source.address();
+        let reached = |to: &&SocketAddr| ours.is_none_or(|ours| ours.is_ipv4() == to.is_ipv4());
+        let reached: Vec<_> = addresses.iter().filter(reached).collect();
+        if let ([], Some(&address), Some(ours)) = (&*reached, addresses.first(), ours) {
+            return Some(Err(UpstreamError::OtherFamily { address, ours }));
+        }
         let mut failure = None;
-        for (tried, &address) in addresses.iter().enumerate() {
+        for (tried, &&address) in reached.iter().enumerate() {
             if self.is_own(address) {
                 return Some(Err(UpstreamError::Ourselves { address }));
             }
             // What is left is shared, so that one dead address does not use it all up.
             let left = deadline.saturating_duration_since(Instant::now());
-            let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-            match socket::connect(address, None, share).await {
+            let share = left / u32::try_from(reached.len() - tried).unwrap_or(u32::MAX);
+            match socket::connect_control(address, self.origin(address, client), share).await {
                 Ok(stream) => return Some(Ok(stream)),
                 Err(error) => {
                     failure =
@@ -116,6 +125,24 @@ impl Upstream {
             }
         }
         failure
+    }
+
+    /// How a control connection leaves. A client of the other family has no address to lend.
+    fn origin(&self, to: SocketAddr, client: Option<IpAddr>) -> Origin {
+        let lent = client.map(|client| client.to_canonical()).filter(|client| {
+            self.options.source == Source::Client && client.is_ipv4() == to.is_ipv4()
+        });
+        Origin {
+            from: lent.or(self.options.source.address()).map(|ip| SocketAddr::new(ip, 0)),
+            device: self.options.device,
+            borrowed: lent.is_some(),
+            mark: self.mark(),
+        }
+    }
+
+    /// What all connections of its sessions are marked with; 0 is nothing.
+    pub(crate) fn mark(&self) -> u32 {
+        self.options.mark.unwrap_or_default()
     }
 
     /// The server at `peer` refused EPSV: not asked again for a while (P73).
@@ -131,6 +158,11 @@ impl Upstream {
     /// Whether this is one of our own control listeners: never to be dialled, nor for data (P83).
     pub(crate) fn is_own(&self, to: SocketAddr) -> bool {
         own::is_own(&self.own, to)
+    }
+
+    /// Whether this is an address of this machine: no server that a client may choose (P175, S38).
+    pub(crate) fn is_ourselves(&self, to: SocketAddr) -> bool {
+        self.is_own(to) || own::is_local(to.ip().to_canonical())
     }
 }
 

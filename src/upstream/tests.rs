@@ -12,6 +12,9 @@ fn options(host: &str, port: u16) -> UpstreamOptions {
         tls: None,
         sessions: None,
         retry_epsv: Duration::from_secs(600),
+        source: Source::Auto,
+        device: None,
+        mark: None,
     }
 }
 
@@ -34,7 +37,7 @@ async fn a_literal_and_a_name_are_reached() {
     let (_listener, address) = listening().await;
     for host in ["127.0.0.1", "localhost", "::ffff:127.0.0.1"] {
         let upstream = Upstream::new(options(host, address.port()), Vec::new());
-        let stream = upstream.connect(None, PATIENCE).await.unwrap();
+        let stream = upstream.connect(None, None, PATIENCE).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), address, "{host}");
     }
 }
@@ -43,7 +46,7 @@ async fn a_literal_and_a_name_are_reached() {
 async fn a_refusal_says_where_and_what_to_do() {
     let (_socket, address) = refusing();
     let upstream = Upstream::new(options("127.0.0.1", address.port()), Vec::new());
-    let error = upstream.connect(None, PATIENCE).await.unwrap_err();
+    let error = upstream.connect(None, None, PATIENCE).await.unwrap_err();
     assert_eq!(error.label(), "refused");
     assert!(error.to_string().contains(&address.to_string()), "{error}");
 }
@@ -54,7 +57,7 @@ async fn the_next_address_is_tried() {
     let (_listener, alive) = listening().await;
     let upstream = Upstream::new(options("two.example", 21), Vec::new());
     upstream.resolver.as_ref().unwrap().remember(Ok([dead, alive].into())).await;
-    let stream = upstream.connect(None, PATIENCE).await.unwrap();
+    let stream = upstream.connect(None, None, PATIENCE).await.unwrap();
     assert_eq!(stream.peer_addr().unwrap(), alive);
 }
 
@@ -62,7 +65,7 @@ async fn the_next_address_is_tried() {
 async fn nothing_resolved_is_told() {
     let upstream = Upstream::new(options("none.example", 21), Vec::new());
     upstream.resolver.as_ref().unwrap().remember(Ok([].into())).await;
-    let error = upstream.connect(None, PATIENCE).await.unwrap_err();
+    let error = upstream.connect(None, None, PATIENCE).await.unwrap_err();
     assert_eq!(error.label(), "no-address");
     assert!(error.to_string().contains("none.example:21"), "{error}");
 }
@@ -74,7 +77,7 @@ async fn we_never_dial_ourselves() {
     let mapped = SocketAddr::new("::ffff:127.0.0.1".parse().unwrap(), address.port());
     for own in [address, wildcard, mapped] {
         let upstream = Upstream::new(options("127.0.0.1", address.port()), vec![own]);
-        let error = upstream.connect(None, PATIENCE).await.unwrap_err();
+        let error = upstream.connect(None, None, PATIENCE).await.unwrap_err();
         assert_eq!(error.label(), "ourselves", "{own}");
     }
 }
@@ -88,4 +91,35 @@ fn labels_tell_kinds_apart() {
     assert_eq!(connect(std::io::ErrorKind::TimedOut).label(), "timeout");
     assert_eq!(connect(std::io::ErrorKind::HostUnreachable).label(), "unreachable");
     assert_eq!(connect(std::io::ErrorKind::PermissionDenied).label(), "connect");
+}
+
+#[tokio::test]
+async fn it_is_reached_from_the_address_that_is_set() {
+    let (listener, address) = listening().await;
+    let ours: IpAddr = "127.0.0.9".parse().unwrap();
+    let source = Source::Address(ours);
+    let options = UpstreamOptions { source, ..options("127.0.0.1", address.port()) };
+    let upstream = Upstream::new(options, Vec::new());
+    let stream = upstream.connect(None, None, PATIENCE).await.unwrap();
+    assert_eq!(stream.local_addr().unwrap().ip(), ours);
+    assert_eq!(listener.accept().await.unwrap().1.ip(), ours);
+}
+
+#[tokio::test]
+async fn only_addresses_of_its_family_are_tried() {
+    let (_listener, alive) = listening().await;
+    let (_socket, dead) = refusing();
+    let v6 = SocketAddr::new("::1".parse().unwrap(), dead.port());
+    let from = |ip: &str| {
+        let source = Source::Address(ip.parse().unwrap());
+        Upstream::new(UpstreamOptions { source, ..options("two.example", 21) }, Vec::new())
+    };
+    let upstream = from("127.0.0.1");
+    upstream.resolver.as_ref().unwrap().remember(Ok([v6, alive].into())).await;
+    let stream = upstream.connect(None, None, PATIENCE).await.unwrap();
+    assert_eq!(stream.peer_addr().unwrap(), alive);
+    let upstream = from("::1");
+    upstream.resolver.as_ref().unwrap().remember(Ok([alive].into())).await;
+    let error = upstream.connect(None, None, PATIENCE).await.unwrap_err();
+    assert!(error.to_string().contains("cannot be reached from `source` ::1"), "{error}");
 }

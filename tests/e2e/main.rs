@@ -13,5 +13,8 @@ mod limits;
 mod matrix;
 mod modes;
 mod operator;
+mod origins;
 mod ports;
+mod router;
+mod starting;
 mod support;

@@ -146,7 +146,7 @@ impl Trial {
     }
 
     async fn connect(&self) -> Result<TcpStream, UpstreamError> {
-        self.upstream.connect(None, self.dial).await
+        self.upstream.connect(None, None, self.dial).await
     }
 
     async fn secure(

@@ -42,13 +42,10 @@ pub(super) fn destinations(s: &mut Section<'_>, mode: Mode) -> Option<Destinatio
         None => Some(vec![FTP]),
     };
     if mode == Mode::Gateway {
-        let useless =
-            [("destinations", given), ("destination_ports", s.written("destination_ports"))];
-        if let Some((key, Some(place))) = useless.into_iter().find(|(_, place)| place.is_some()) {
+        if let Some(place) = given {
             let problem = Problem::error("clients of this listener do not choose the server");
-            let problem = problem.at(&place);
             let remedy = "add mode = \"redirect\", \"tproxy\" or \"forward\", or leave it out";
-            s.report(key, problem.remedy(remedy));
+            s.report("destinations", problem.at(&place).remedy(remedy));
         }
         return Some(Destinations::default());
     }
@@ -90,8 +87,12 @@ fn element(item: &Item, mode: Mode) -> Result<Element, Problem> {
         && Destination::parse(host.as_bytes()).is_some_and(|d| d.host == host)
         && !host.contains(':');
     match mode {
+        Mode::Forward if is_name => Ok(Element::Name(text)),
+        Mode::Forward if value::network(item).is_err() => {
+            let remedy = "write \"ftp.example.org\", \"*.example.org\", or \"198.51.100.0/24\"";
+            Err(item.problem("neither a host name nor a network").remedy(remedy))
+        }
         _ if !is_name => network(item).map(Element::Network),
-        Mode::Forward => Ok(Element::Name(text)),
         _ => Err(item
             .problem(format!("clients of mode \"{mode}\" aim at addresses, not at names"))
             .remedy("name networks, or use mode = \"forward\"")),

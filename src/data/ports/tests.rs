@@ -326,3 +326,18 @@ proptest! {
         runtime.block_on(follow(count, steps));
     }
 }
+
+/// Addresses that peers choose are without number.
+#[tokio::test]
+async fn nothing_is_kept_of_a_borrowed_address() {
+    let (local, range) = free_range(4);
+    for (borrowed, kept) in [(false, 1), (true, 0)] {
+        let pool = PortPool::new(PortOptions { borrowed, ..PortOptions::new(range) });
+        let leases = [1, 2].map(|n| pool.lease(local, peer(n), None));
+        // Where the privilege is missing there is nothing to keep either.
+        let leased = leases.iter().all(Result::is_ok);
+        assert_eq!(pool.lock().len(), usize::from(leased || !borrowed));
+        drop(leases);
+        assert_eq!(pool.lock().len(), kept);
+    }
+}

@@ -16,7 +16,8 @@ impl Driver {
     pub(super) fn dial(&mut self) {
         let upstream = self.rooms.upstream.clone();
         let (to, within) = (self.arrival.server, self.rooms.connect);
-        self.connecting = Some(Box::pin(async move { upstream.connect(to, within).await }));
+        let client = Some(self.arrival.client.ip());
+        self.connecting = Some(Box::pin(async move { upstream.connect(to, client, within).await }));
     }
 
     /// To the server that the client named.
@@ -24,8 +25,9 @@ impl Driver {
         self.tls.name_server(&host);
         let (upstream, rooms) = (self.rooms.upstream.clone(), self.rooms.clone());
         let server = HostPort { host, port };
+        let client = Some(self.arrival.client.ip());
         self.connecting = Some(Box::pin(async move {
-            upstream.connect_named(server, &rooms.destinations, rooms.connect).await
+            upstream.connect_named(server, &rooms.destinations, client, rooms.connect).await
         }));
     }
 

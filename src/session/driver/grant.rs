@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Driver;
-use super::control::Control;
 use crate::data::options::Reuse;
 use crate::data::ports::{LeaseError, PortLease};
 use crate::data::transfer::{LegSource, Transfer};
+use crate::net::socket::Origin;
 use crate::session::event::{Leg, ListenError, Side, TransferPlan};
 
 impl Driver {
@@ -92,11 +92,10 @@ impl Driver {
     }
 
     pub(super) fn open(&mut self, plan: TransferPlan) {
+        let (client, server) = (self.origin(Side::Downstream), self.origin(Side::Upstream));
         let [downstream, upstream] = &mut self.leases;
-        let [client, server] = &self.controls;
-        let port = self.rooms.data.source_port;
-        let downstream = source(plan.downstream, downstream.take(), client, port);
-        let upstream = source(plan.upstream, upstream.take(), server, 0);
+        let downstream = source(plan.downstream, downstream.take(), client);
+        let upstream = source(plan.upstream, upstream.take(), server);
         if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
             let options = self.rooms.data.clone();
             let throttle = self.throttle.clone();
@@ -104,25 +103,39 @@ impl Driver {
                 Some(Transfer::start(downstream, upstream, options, throttle, self.tls.transfer()));
         }
     }
+
+    /// How our data connections to a side leave: from the address of its control connection (P41),
+    /// which towards a client that aims at the server is the server's (P174).
+    pub(super) fn origin(&self, side: Side) -> Origin {
+        let [client, server] = &self.controls;
+        let rooms = &self.rooms;
+        let device = rooms.upstream.options().device.filter(|_| side == Side::Upstream);
+        let (from, port, borrowed) = match side {
+            Side::Downstream if rooms.lends => {
+                (Some(self.arrival.local), rooms.data.source_port, true)
+            }
+            Side::Downstream => (client.local(), rooms.data.source_port, false),
+            Side::Upstream => {
+                let port = rooms.data.upstream_source_port;
+                (server.local(), port, rooms.data.upstream.borrowed)
+            }
+        };
+        let at_port = |mut from: SocketAddr| {
+            from.set_port(port);
+            from
+        };
+        Origin { from: from.map(at_port), device, borrowed, mark: rooms.upstream.mark() }
+    }
 }
 
-pub(super) fn source(
-    leg: Leg,
-    lease: Option<PortLease>,
-    control: &Control,
-    port: u16,
-) -> Option<LegSource> {
+pub(super) fn source(leg: Leg, lease: Option<PortLease>, from: Origin) -> Option<LegSource> {
     let mut to = match leg {
         Leg::Accept => return lease.map(LegSource::Accept),
         Leg::Connect(to) => to,
     };
-    // Data leaves from the address of its control connection (P41), and by the same link.
-    let mut from = control.local();
-    if let Some(from) = &mut from {
-        from.set_port(port);
-        if let (SocketAddr::V6(from), SocketAddr::V6(to)) = (from, &mut to) {
-            to.set_scope_id(from.scope_id());
-        }
+    // By the link of its control connection.
+    if let (Some(SocketAddr::V6(from)), SocketAddr::V6(to)) = (from.from, &mut to) {
+        to.set_scope_id(from.scope_id());
     }
     Some(LegSource::Connect { to, from })
 }

@@ -8,12 +8,13 @@ use crate::data::mirror::Mirror;
 use crate::data::options::DataOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
+use crate::registry::handshakes::Handshakes;
 use crate::session::event::Side;
 use crate::session::policy::Policy;
 use crate::telemetry::xferlog::Xferlog;
 use crate::tls::{TlsClient, TlsServer};
 use crate::upstream::Upstream;
-use crate::upstream::destinations::Destinations;
+use crate::upstream::destinations::{Destinations, Mode};
 
 /// The parts of the house a session goes through. Made once for each listener, read only.
 #[derive(Debug)]
@@ -22,7 +23,11 @@ pub(crate) struct Rooms {
     pub(crate) name: Arc<str>,
     /// What the machine may do.
     pub(crate) policy: Arc<Policy>,
-    /// The server its sessions go to.
+    /// Who names the server that a session goes to.
+    pub(crate) mode: Mode,
+    /// Active clients are dialled from the address of the server they aim at (P174).
+    pub(crate) lends: bool,
+    /// The server its sessions go to, or what all have in common that clients choose.
     pub(crate) upstream: Arc<Upstream>,
     /// Where clients may go who name their server.
     pub(crate) destinations: Arc<Destinations>,
@@ -44,6 +49,8 @@ pub(crate) struct Rooms {
     pub(crate) keepalive: Duration,
     /// TLS towards clients, if it is offered.
     pub(crate) client_tls: Option<Arc<TlsServer>>,
+    /// How many full TLS handshakes each client address may have, if there is a limit.
+    pub(crate) handshakes: Option<Arc<Handshakes>>,
     /// TLS towards the server, if it is asked for.
     pub(crate) server_tls: Option<Arc<TlsClient>>,
     /// The classic transfer log.

@@ -169,7 +169,9 @@ impl Driver {
             tracing::debug!(%session, %peer, %to, own, "data connection not forwarded");
             return;
         }
-        let Some(upstream) = source(Leg::Connect(to), None, control, 0) else { return };
+        let Some(upstream) = source(Leg::Connect(to), None, self.origin(Side::Upstream)) else {
+            return;
+        };
         let downstream = LegSource::Up { stream, peer };
         let (options, throttle) = (self.rooms.data.clone(), self.throttle.clone());
         let transfer =

@@ -9,6 +9,7 @@ pub(crate) mod pebble;
 pub(crate) mod peer;
 pub(crate) mod pki;
 pub(crate) mod process;
+pub(crate) mod router;
 pub(crate) mod servers;
 pub(crate) mod tls_servers;
 pub(crate) mod tools;

@@ -3,7 +3,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::tls::testing::{Authority, PATIENCE};
 use crate::tls::{TlsServer, TlsVersion};
-use crate::upstream::options::{HostPort, UpstreamOptions};
+use crate::upstream::options::{HostPort, Source, UpstreamOptions};
 
 /// A server that answers every line with the next of these; after 234 it speaks TLS.
 struct Script {
@@ -64,6 +64,9 @@ async fn trial(script: Script, policy: TlsPolicy, verify: Option<Verify>, tls: &
         tls: verify.map(|verify| ClientTlsOptions { verify, ..ClientTlsOptions::default() }),
         retry_epsv: Duration::ZERO,
         sessions: None,
+        source: Source::Auto,
+        device: None,
+        mark: None,
     };
     let upstream = Upstream::new(options, Vec::new());
     let trial = Trial { upstream, policy, dial: PATIENCE, handshake: PATIENCE };

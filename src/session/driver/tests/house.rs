@@ -24,7 +24,8 @@ use crate::session::driver::rooms::Rooms;
 use crate::session::driver::serve;
 use crate::session::policy::Policy;
 use crate::upstream::Upstream;
-use crate::upstream::options::{HostPort, UpstreamOptions};
+use crate::upstream::destinations::Mode;
+use crate::upstream::options::{HostPort, Source, UpstreamOptions};
 
 /// What must come comes within this time, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -74,9 +75,14 @@ impl House {
             tls: None,
             sessions: None,
             retry_epsv: PATIENCE,
+            source: Source::Auto,
+            device: None,
+            mark: None,
         };
         let rooms = Rooms {
             name: "test".into(),
+            mode: Mode::Gateway,
+            lends: false,
             policy: Arc::new(policy),
             upstream: Upstream::new(upstream, Vec::new()),
             destinations: Arc::default(),
@@ -89,6 +95,7 @@ impl House {
             data: Arc::new(data),
             keepalive: Duration::from_secs(60),
             client_tls: None,
+            handshakes: None,
             server_tls: None,
             xferlog: None,
         };
@@ -137,7 +144,7 @@ impl House {
     /// A port that leads to the same port of the server.
     pub(super) async fn mirror(&mut self, port: u16) -> SocketAddr {
         let ip = self.door.local_addr().unwrap().ip();
-        let listener = socket::listen_data((ip, port).into()).unwrap();
+        let listener = socket::listen_data((ip, port).into(), false).unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
         let mirror = Mirror::new(vec![address]);
