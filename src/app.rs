@@ -7,6 +7,7 @@
 mod bind;
 mod certificates;
 mod parts;
+mod router;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -134,6 +135,7 @@ impl App {
             advertiser.refresh_once().await;
             tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
         }
+        let keepers = router::start(self.by_door()).await;
         self.announce();
         let secured = self.doors.iter().filter_map(|door| {
             let tls = door.rooms.client_tls.clone()?;
@@ -151,7 +153,9 @@ impl App {
         let ended = tokio::task::spawn_blocking(move || {
             threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
         });
-        ended.await.unwrap_or_default()
+        let cut_off = ended.await.unwrap_or_default();
+        router::close(keepers).await;
+        cut_off
     }
 
     /// Says what the operator has to know: where it listens, what it tells whom and by which

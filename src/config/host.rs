@@ -8,7 +8,9 @@ use crate::advertise::options::Source;
 use crate::upstream::options::HostPort;
 
 /// The port of FTP (RFC 959).
-const FTP: u16 = 21;
+pub(super) const FTP_PORT: u16 = 21;
+/// The port of STUN (RFC 8489).
+pub(super) const STUN_PORT: u16 = 3478;
 
 /// What a text is before it is known to be the right kind of host.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,20 +38,23 @@ impl Host {
     }
 }
 
-/// `HOST[:PORT]`; an IPv6 literal stands in brackets when a port follows.
-pub(super) fn host_port(item: &Item) -> Result<HostPort, Problem> {
+/// `HOST[:PORT]`; an IPv6 literal stands in brackets when a port follows. `usual` is the port when
+/// none is written.
+pub(super) fn host_port(item: &Item, usual: u16) -> Result<HostPort, Problem> {
     let text = item.text()?;
     let text = text.trim();
     let malformed = || {
         item.problem("not a server's address")
-            .remedy("write \"ftp.example.com\", \"192.0.2.5:21\" or \"[2001:db8::5]:21\"")
+            .remedy(format!(
+                "write \"ftp.example.com\", \"192.0.2.5:{usual}\" or \"[2001:db8::5]:{usual}\""
+            ))
     };
     if text.contains("://") {
         return Err(malformed().remedy("leave out the scheme: write HOST or HOST:PORT"));
     }
     let (host, port) = split(text).ok_or_else(malformed)?;
     let port = match port {
-        None => FTP,
+        None => usual,
         Some(digits) => digits
             .parse::<u16>()
             .ok()

@@ -114,7 +114,7 @@ impl Servers {
 
 fn server(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     s.overlay("address", flags.upstream.clone());
-    let address = s.require("address", host::host_port);
+    let address = s.require("address", |item| host::host_port(item, host::FTP_PORT));
     let Policy { mut upstream_mode, mut upstream_ports, mut abor, mut cr_nul, .. } =
         Policy::default();
     let (mut retry_epsv, mut sessions) = (RETRY_EPSV, 0);

@@ -5,15 +5,20 @@
 //! unused, a port is shared among peers of *different* addresses, told apart by where the
 //! connection comes from (S22); two leases for one address never share a port (S5).
 
+mod local;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+
+pub(crate) use local::Local;
 
 use super::options::PortOptions;
 use crate::net::socket;
@@ -38,6 +43,10 @@ pub(crate) enum LeaseError {
     Local(#[from] io::Error),
 }
 
+/// The ports that a router in front lets through, by the ports we listen on, and what each is called
+/// outside.
+pub(crate) type Mapped = BTreeMap<u16, u16>;
+
 /// The one peer that may connect to a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Expected(IpAddr);
@@ -54,44 +63,13 @@ impl Expected {
     }
 }
 
-/// Where a data port listens: a local address, and for IPv6 the link that a link-local one is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Local {
-    ip: IpAddr,
-    link: u32,
-}
-
-impl From<IpAddr> for Local {
-    fn from(ip: IpAddr) -> Self {
-        Self { ip: ip.to_canonical(), link: 0 }
-    }
-}
-
-impl From<SocketAddr> for Local {
-    fn from(address: SocketAddr) -> Self {
-        let link = match address {
-            SocketAddr::V4(_) => 0,
-            SocketAddr::V6(v6) => v6.scope_id(),
-        };
-        Self { ip: address.ip().to_canonical(), link }
-    }
-}
-
-impl Local {
-    fn port(self, port: u16) -> SocketAddr {
-        match self.ip {
-            IpAddr::V4(ip) => (ip, port).into(),
-            IpAddr::V6(ip) => SocketAddrV6::new(ip, port, 0, self.link).into(),
-        }
-    }
-}
-
 /// The ports of one side of a listener, on each local address apart. Shared by all workers; its
 /// lock is never held across a system call or an await.
 #[derive(Debug)]
 pub(crate) struct PortPool {
     options: PortOptions,
     usable: Vec<u16>,
+    mapped: ArcSwapOption<Mapped>,
     by_address: Mutex<HashMap<Local, Ports>>,
     next_lease: AtomicU64,
     passed_over: AtomicU64,
@@ -154,15 +132,13 @@ impl Ports {
         Self { free: usable.to_vec(), resting: VecDeque::new(), open: BTreeMap::new() }
     }
 
-    /// Any unused port, unpredictably; a resting one only if there is no other.
-    fn take(&mut self) -> Option<u16> {
-        if !self.free.is_empty() {
-            return Some(self.free.swap_remove(rand::random_range(0..self.free.len())));
+    /// Any unused port that suits, unpredictably; a resting one only if there is no other.
+    fn take(&mut self, suits: impl Fn(u16) -> bool) -> Option<u16> {
+        if let Some(place) = pick(self.free.len(), |n| self.free.get(n).is_some_and(|p| suits(*p))) {
+            return Some(self.free.swap_remove(place));
         }
-        if self.resting.is_empty() {
-            return None;
-        }
-        self.resting.swap_remove_back(rand::random_range(0..self.resting.len()))
+        let resting = |n| self.resting.get(n).is_some_and(|p| suits(*p));
+        self.resting.swap_remove_back(pick(self.resting.len(), resting)?)
     }
 
     fn give_back(&mut self, port: u16, usable: usize) {
@@ -172,11 +148,15 @@ impl Ports {
         }
     }
 
-    /// An open port where nobody waits for `expected`, searched from a random one on.
-    fn shareable(&mut self, expected: Expected) -> Option<(&mut OpenPort, Arc<Listener>)> {
+    /// An open port that suits and where nobody waits for `expected`, searched from a random one on.
+    fn shareable(
+        &mut self,
+        expected: Expected,
+        suits: impl Fn(u16) -> bool,
+    ) -> Option<(&mut OpenPort, Arc<Listener>)> {
         let start = rand::random::<u16>();
-        let suits = |(_, open): &(&u16, &OpenPort)| {
-            open.waiting.iter().all(|waiting| waiting.expected != expected)
+        let suits = |(port, open): &(&u16, &OpenPort)| {
+            suits(**port) && open.waiting.iter().all(|waiting| waiting.expected != expected)
         };
         let (&port, _) = self.open.range(start..).chain(self.open.range(..start)).find(suits)?;
         let open = self.open.get_mut(&port)?;
@@ -196,12 +176,19 @@ impl Ports {
     }
 }
 
+/// One of so many that suits, the first from a random one on.
+fn pick(count: usize, suits: impl Fn(usize) -> bool) -> Option<usize> {
+    let start = if count == 0 { 0 } else { rand::random_range(0..count) };
+    (start..count).chain(0..start).find(|&place| suits(place))
+}
+
 impl PortPool {
     /// A pool in which every usable port is unused; nothing is bound yet.
     pub(crate) fn new(options: PortOptions) -> Arc<Self> {
         Arc::new(Self {
             usable: options.usable().collect(),
             options,
+            mapped: ArcSwapOption::empty(),
             by_address: Mutex::default(),
             next_lease: AtomicU64::new(0),
             passed_over: AtomicU64::new(0),
@@ -220,10 +207,42 @@ impl PortPool {
         local: impl Into<Local>,
         expected: IpAddr,
     ) -> Result<PortLease, LeaseError> {
-        let (address, expected) = (self.listen_address(local.into()), Expected::new(expected));
+        self.lease_of(local.into(), expected, |_| true)
+    }
+
+    /// As [`lease`](Self::lease), for a peer who comes through the router in front: only of the ports
+    /// that it maps, told as it calls them (P69).
+    pub(crate) fn lease_mapped(
+        self: &Arc<Self>,
+        local: impl Into<Local>,
+        expected: IpAddr,
+    ) -> Result<PortLease, LeaseError> {
+        let Some(mapped) = self.mapped.load_full() else { return self.lease(local, expected) };
+        let mut lease = self.lease_of(local.into(), expected, |port| mapped.contains_key(&port))?;
+        lease.mapped = Some(mapped);
+        Ok(lease)
+    }
+
+    /// From now on these are the ports that the router in front maps; `None`: it has no say.
+    pub(crate) fn set_mapped(&self, mapped: Option<Arc<Mapped>>) {
+        self.mapped.store(mapped);
+    }
+
+    /// The ports that may be given out, each with what it is told as.
+    pub(crate) fn offered(&self) -> impl Iterator<Item = (u16, u16)> {
+        self.usable.iter().map(|&port| (port, self.options.expose.told(port).unwrap_or(port)))
+    }
+
+    fn lease_of(
+        self: &Arc<Self>,
+        local: Local,
+        expected: IpAddr,
+        suits: impl Fn(u16) -> bool,
+    ) -> Result<PortLease, LeaseError> {
+        let (address, expected) = (self.listen_address(local), Expected::new(expected));
         let mut taken = Vec::new();
         while taken.len() < BIND_TRIES {
-            let Some(place) = self.take(address) else { break };
+            let Some(place) = self.take(address, &suits) else { break };
             let bound = socket::listen_data(address.port(place.port));
             match bound.and_then(TcpListener::from_std) {
                 Ok(socket) => return Ok(self.open(Listener { socket, place }, expected)),
@@ -234,7 +253,7 @@ impl PortPool {
                 Err(e) => return Err(LeaseError::Local(e)),
             }
         }
-        self.share(address, expected).ok_or(LeaseError::Exhausted)
+        self.share(address, expected, suits).ok_or(LeaseError::Exhausted)
     }
 
     /// How many ports listen now.
@@ -265,10 +284,10 @@ impl PortPool {
         self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(self: &Arc<Self>, address: Local) -> Option<Place> {
+    fn take(self: &Arc<Self>, address: Local, suits: impl Fn(u16) -> bool) -> Option<Place> {
         let mut by_address = self.lock();
         let ports = by_address.entry(address).or_insert_with(|| Ports::new(&self.usable));
-        let port = ports.take()?;
+        let port = ports.take(suits)?;
         Some(Place { pool: Arc::clone(self), address, port })
     }
 
@@ -282,9 +301,14 @@ impl PortPool {
         lease
     }
 
-    fn share(&self, address: Local, expected: Expected) -> Option<PortLease> {
+    fn share(
+        &self,
+        address: Local,
+        expected: Expected,
+        suits: impl Fn(u16) -> bool,
+    ) -> Option<PortLease> {
         let mut by_address = self.lock();
-        let (open, listener) = by_address.get_mut(&address)?.shareable(expected)?;
+        let (open, listener) = by_address.get_mut(&address)?.shareable(expected, suits)?;
         let (waiting, lease) = self.enlist(&listener, expected);
         open.waiting.push(waiting);
         Some(lease)
@@ -295,7 +319,7 @@ impl PortPool {
         let lease = self.next_lease.fetch_add(1, Ordering::Relaxed);
         let (hand_over, handed) = oneshot::channel();
         let listener = Arc::clone(listener);
-        let lease_end = PortLease { handed, lease, listener, strangers: 0 };
+        let lease_end = PortLease { handed, lease, listener, mapped: None, strangers: 0 };
         (Waiting { lease, expected, hand_over }, lease_end)
     }
 }
@@ -306,6 +330,8 @@ pub(crate) struct PortLease {
     handed: oneshot::Receiver<Arrival>,
     lease: u64,
     listener: Arc<Listener>,
+    /// The peer comes through a router with these.
+    mapped: Option<Arc<Mapped>>,
     strangers: u32,
 }
 
@@ -319,7 +345,8 @@ impl PortLease {
     /// The port to tell the peer (P69).
     pub(crate) fn exposed_port(&self) -> u16 {
         let Place { pool, port, .. } = &self.listener.place;
-        pool.options.expose.told(*port).unwrap_or(*port)
+        let mapped = self.mapped.as_ref().and_then(|mapped| mapped.get(port).copied());
+        mapped.or_else(|| pool.options.expose.told(*port)).unwrap_or(*port)
     }
 
     /// Connections dropped so far because nobody waits for them (S4).

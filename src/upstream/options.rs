@@ -26,7 +26,7 @@ pub(crate) struct UpstreamOptions {
 pub(crate) struct HostPort {
     /// A name or an address literal without brackets.
     pub(crate) host: String,
-    /// The port; 21 when it was left out.
+    /// The port; the usual one when it was left out.
     pub(crate) port: u16,
 }
 

@@ -1,5 +1,7 @@
 //! Leases against a model, strangers, sharing, randomness and neighbours.
 
+mod mapped;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::IpAddr;

@@ -20,8 +20,12 @@ impl Driver {
             Side::Downstream if advertise => self.advertised()?,
             _ => local.ip(),
         };
-        let pool = self.rooms.ports(side);
-        let lease = match pool.lease(local, expected) {
+        let (pool, advertiser) = (self.rooms.ports(side), &self.rooms.advertiser);
+        let routed = side == Side::Downstream
+            && advertiser.is_through_router(self.info.client.ip(), local.ip());
+        let lease =
+            if routed { pool.lease_mapped(local, expected) } else { pool.lease(local, expected) };
+        let lease = match lease {
             Ok(lease) => lease,
             Err(error) => return Err(self.no_lease(side, &error)),
         };
