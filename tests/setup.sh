@@ -10,13 +10,13 @@ set -eu
 [ "$(id -u)" = 0 ] || { echo "tests/setup.sh must be run as root" >&2; exit 1; }
 cd "$(dirname "$0")/.."
 peers=target/peers
-servers="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd inetutils-ftpd"
+servers="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd inetutils-ftpd miniupnpd-nftables"
 
 # A command or file, and the package that brings it.
 wanted="cc:gcc c++:g++ /usr/include/stdio.h:libc6-dev /etc/ssl/certs/ca-certificates.crt:ca-certificates
 ip:iproute2 setpriv:util-linux curl:curl lftp:lftp ncftpget:ncftp tnftp:tnftp wget:wget
 aria2c:aria2 rclone:rclone busybox:busybox dput:dput ftp-ssl:ftp-ssl
-filezilla:filezilla Xvfb:xvfb xdotool:xdotool openssl:openssl /usr/bin/python3:python3"
+filezilla:filezilla Xvfb:xvfb xdotool:xdotool openssl:openssl /usr/bin/python3:python3 nft:nftables"
 
 missing=
 for pair in $wanted; do

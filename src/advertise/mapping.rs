@@ -26,8 +26,8 @@ use super::Advertiser;
 use super::options::Mapping;
 use crate::data::ports::PortPool;
 use held::Held;
-pub(crate) use plan::behind_another;
 use plan::Wanted;
+pub(crate) use plan::behind_another;
 use router::{Link, Protocol, Router};
 
 /// How long mappings are asked for: what a crash leaves behind is gone after so long.
@@ -145,18 +145,21 @@ async fn keep(
 async fn acquire(mapping: Mapping, interest: &Interest) -> Result<Held, String> {
     let link = Link::find()?;
     let wanted = Wanted::new(&interest.controls, &interest.pools, link.local);
-    let mut said = Vec::new();
+    let (mut said, mut behind) = (Vec::new(), None);
     for &protocol in protocols(mapping) {
         let result = match Router::open(protocol, link).await {
             Ok(router) => Held::acquire(router, &wanted).await,
-            Err(refused) => Err(refused.why),
+            Err(refused) => Err((refused.why, None)),
         };
         match result {
             Ok(held) => return Ok(held),
-            Err(why) => said.push(format!("{protocol}: {why}")),
+            Err((why, cause)) => {
+                said.push(format!("{protocol}: {why}"));
+                behind = behind.or(cause);
+            }
         }
     }
-    Err(plan::nothing_mapped(link, &wanted, &said.join("; ")))
+    Err(plan::nothing_mapped(link, &wanted, &said.join("; "), behind.as_deref()))
 }
 
 fn protocols(mapping: Mapping) -> &'static [Protocol] {

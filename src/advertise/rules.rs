@@ -132,11 +132,24 @@ pub(crate) fn choose(
     if let Some(rule) = options.rules.iter().find(|r| covers(&r.clients, client)) {
         return value(&rule.address, known, local).map(found(RuleName::Network(rule.clients)));
     }
-    // Through our own gateway come those whose address it hides, and they do not see ours.
-    let inside = is_private(client) && !known.gateways.contains(&client);
-    if options.lan != Some(false) && inside && is_private(local) {
-        return Some(Choice { address: local, rule: RuleName::Lan });
+    let lan = options.lan != Some(false) && is_private(client) && is_private(local);
+    let lan = lan.then_some(Choice { address: local, rule: RuleName::Lan });
+    if lan.is_some() && !known.gateways.contains(&client) {
+        return lan;
     }
+    // Our own gateway, or those whose address it hides and who do not see our local one.
+    let outer = outer(options, known, client, local);
+    let found = outer.filter(|choice| choice.rule != RuleName::Fallback);
+    found.or(lan).or(outer)
+}
+
+/// What is told to who is not in the LAN.
+fn outer(
+    options: &AdvertiseOptions,
+    known: &Known,
+    client: IpAddr,
+    local: IpAddr,
+) -> Option<Choice> {
     let source = if local.is_ipv4() { &options.address } else { &options.address6 };
     if let Some(choice) = source.as_ref().and_then(|s| value(s, known, local)) {
         return Some(Choice { address: choice, rule: RuleName::Address });

@@ -44,10 +44,9 @@ pub(super) fn host_port(item: &Item, usual: u16) -> Result<HostPort, Problem> {
     let text = item.text()?;
     let text = text.trim();
     let malformed = || {
-        item.problem("not a server's address")
-            .remedy(format!(
-                "write \"ftp.example.com\", \"192.0.2.5:{usual}\" or \"[2001:db8::5]:{usual}\""
-            ))
+        item.problem("not a server's address").remedy(format!(
+            "write \"ftp.example.com\", \"192.0.2.5:{usual}\" or \"[2001:db8::5]:{usual}\""
+        ))
     };
     if text.contains("://") {
         return Err(malformed().remedy("leave out the scheme: write HOST or HOST:PORT"));

@@ -134,7 +134,8 @@ impl Ports {
 
     /// Any unused port that suits, unpredictably; a resting one only if there is no other.
     fn take(&mut self, suits: impl Fn(u16) -> bool) -> Option<u16> {
-        if let Some(place) = pick(self.free.len(), |n| self.free.get(n).is_some_and(|p| suits(*p))) {
+        if let Some(place) = pick(self.free.len(), |n| self.free.get(n).is_some_and(|p| suits(*p)))
+        {
             return Some(self.free.swap_remove(place));
         }
         let resting = |n| self.resting.get(n).is_some_and(|p| suits(*p));

@@ -5,12 +5,15 @@
 
 mod classic;
 mod ftps;
+mod hidden;
 mod hostile;
 mod interrupt;
 mod jobs;
 mod limits;
+mod mapping;
 mod matrix;
 mod modes;
 mod operator;
 mod ports;
 mod support;
+mod whereami;

@@ -22,9 +22,8 @@ pub(super) async fn ask(metadata: Metadata) -> io::Result<Addresses> {
     let mac = text(format!("{ROOT}/mac")).await?;
     if !mac.is_empty() {
         found.push('\n');
-        found.push_str(
-            &text(format!("{ROOT}/network/interfaces/macs/{}/ipv6s", mac.trim())).await?,
-        );
+        found
+            .push_str(&text(format!("{ROOT}/network/interfaces/macs/{}/ipv6s", mac.trim())).await?);
     }
     Ok(addresses(found.lines()))
 }

@@ -121,7 +121,10 @@ fn the_source_that_decided_is_named() {
     let other = |advertiser: &Advertiser| advertiser.describe(ip("10.0.0.1")).pop().unwrap();
     let v4 = |text: &str| Some(rules::Addresses { v4: text.parse().ok(), v6: None });
     advertiser.known.store(Arc::new(Known { stun: v4("203.0.113.3"), ..Known::default() }));
-    assert_eq!(other(&advertiser), "other clients are told 203.0.113.3 (rule stun: stun.example:3478)");
+    assert_eq!(
+        other(&advertiser),
+        "other clients are told 203.0.113.3 (rule stun: stun.example:3478)"
+    );
     advertiser.set_router("203.0.113.2".parse().ok());
     assert_eq!(other(&advertiser), "other clients are told 203.0.113.2 (rule router)");
     advertiser.known.rcu(|known| Known { cloud: v4("203.0.113.1"), ..Known::clone(known) });

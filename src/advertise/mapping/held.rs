@@ -36,8 +36,11 @@ impl Held {
     /// Asks for every port.
     ///
     /// # Errors
-    /// When none is mapped: the words of the first refusal.
-    pub(super) async fn acquire(router: Router, wanted: &Wanted) -> Result<Self, String> {
+    /// When none is mapped: the words of the first refusal, and what may be behind it.
+    pub(super) async fn acquire(
+        router: Router,
+        wanted: &Wanted,
+    ) -> Result<Self, (String, Option<String>)> {
         let mut held = Self {
             router,
             wanted: wanted.clone(),
@@ -49,8 +52,10 @@ impl Held {
         };
         held.map_all().await;
         if held.ports.is_empty() {
+            let address = held.router.address().await;
             let why = held.refused.into_iter().next().map(|(_, why)| why);
-            return Err(why.unwrap_or_else(|| "there is nothing to map".into()));
+            let why = why.unwrap_or_else(|| "there is nothing to map".into());
+            return Err((why, plan::behind_refusal(address)));
         }
         Ok(held)
     }
@@ -108,7 +113,12 @@ impl Held {
         if self.ports.is_empty() {
             let why = self.refused.first().map_or("", |(_, why)| why);
             let (link, protocol) = (self.link(), self.router.protocol);
-            return Err(plan::nothing_mapped(link, &self.wanted, &format!("{protocol}: {why}")));
+            return Err(plan::nothing_mapped(
+                link,
+                &self.wanted,
+                &format!("{protocol}: {why}"),
+                None,
+            ));
         }
         Ok(self)
     }

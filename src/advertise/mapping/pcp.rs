@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use crab_nat::pcp::{BaseMapRequest, DropMappingRange, Nonce};
@@ -31,15 +31,15 @@ pub(super) struct Client {
     pcp: bool,
     /// Its address outside: with PCP each mapping tells it.
     address: Option<Ipv4Addr>,
-    /// Its clock, which goes back only when it begins anew (RFC 6886 section 3.6).
-    epoch: u32,
-    /// It went back.
+    /// Its clock and ours when it was last heard.
+    heard: Option<(u32, Instant)>,
+    /// Its clock says that it began anew since.
     forgot: bool,
 }
 
 impl Client {
     pub(super) fn new(link: Link, pcp: bool) -> Self {
-        Self { link, pcp, address: None, epoch: 0, forgot: false }
+        Self { link, pcp, address: None, heard: None, forgot: false }
     }
 
     pub(super) async fn map(&mut self, port: u16, outside: u16) -> Result<Granted, Refused> {
@@ -67,9 +67,11 @@ impl Client {
         {
             self.address = Some(ip);
         }
-        // Clocks of both sides may be a second apart.
-        self.forgot = mapping.gateway_epoch() + 1 < self.epoch;
-        self.epoch = mapping.gateway_epoch();
+        let (epoch, now) = (mapping.gateway_epoch(), Instant::now());
+        self.forgot = self.heard.is_some_and(|(before, then)| {
+            began_anew(before, epoch, now.saturating_duration_since(then).as_secs())
+        });
+        self.heard = Some((epoch, now));
     }
 
     pub(super) async fn unmap(&self, port: u16) -> Result<(), Refused> {
@@ -104,6 +106,14 @@ impl Client {
     }
 }
 
+/// Whether a router's clock went back, or not on as ours did, give or take two seconds and a
+/// sixteenth (RFC 6887 section 8.5): its mappings are lost then.
+fn began_anew(before: u32, epoch: u32, ours: u64) -> bool {
+    let (before, epoch) = (u64::from(before), u64::from(epoch));
+    let theirs = epoch.saturating_sub(before);
+    epoch + 1 < before || ours + 2 < theirs - theirs / 16 || theirs + 2 < ours - ours / 16
+}
+
 /// What a mapping is known by (RFC 6887 section 11.1). It must be the same after a restart, or the
 /// router would keep the port for the process that is gone; without a machine's name it is the
 /// same for this process only.
@@ -114,7 +124,8 @@ fn nonce(port: u16) -> Option<Nonce> {
     });
     let seed = [b"ftpgate pcp ", &port.to_be_bytes()[..], MACHINE.as_slice()].concat();
     let hash = digest(&SHA256, &seed);
-    let mut words = hash.as_ref().chunks_exact(4).filter_map(|c| Some(u32::from_be_bytes(c.try_into().ok()?)));
+    let mut words =
+        hash.as_ref().chunks_exact(4).filter_map(|c| Some(u32::from_be_bytes(c.try_into().ok()?)));
     Some([words.next()?, words.next()?, words.next()?])
 }
 
@@ -154,3 +165,6 @@ fn unheard(error: &std::io::Error) -> String {
         _ => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

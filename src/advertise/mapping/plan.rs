@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::rules::is_private;
-use super::router::{Link, Protocol};
+use super::router::{Link, Protocol, Refused};
 use crate::data::ports::PortPool;
 
 /// Data ports that a router is asked for: each is an entry in its table and a request of its own,
@@ -154,12 +154,33 @@ pub(crate) fn behind_another(address: Ipv4Addr) -> Option<String> {
     })
 }
 
-/// What to do when no protocol helps; `said`: what each of them met.
-pub(super) fn nothing_mapped(link: Link, wanted: &Wanted, said: &str) -> String {
+/// What may be the cause when a router that can be spoken to maps nothing; `address`: what it said
+/// of its own outside.
+pub(super) fn behind_refusal(address: Result<Option<Ipv4Addr>, Refused>) -> Option<String> {
+    match address {
+        Ok(Some(ip)) if !ip.is_unspecified() => behind_another(ip),
+        Err(refused) if refused.silent => None,
+        Ok(_) | Err(_) => Some(
+            "the router tells no public address of its own: it is not connected, or its provider \
+             shares one among customers (carrier-grade NAT), and then nobody can connect from the \
+             Internet"
+                .into(),
+        ),
+    }
+}
+
+/// What to do when no protocol helps; `said`: what each of them met, `behind`: why perhaps.
+pub(super) fn nothing_mapped(
+    link: Link,
+    wanted: &Wanted,
+    said: &str,
+    behind: Option<&str>,
+) -> String {
     let ports = ranges(wanted.ports.iter().map(|(port, _)| *port));
+    let behind = behind.map(|cause| format!(". {cause}")).unwrap_or_default();
     format!(
         "the router {} maps no port ({said}): {}, and set [advertise] address to its public \
-         address; or turn on port mapping (PCP, NAT-PMP, UPnP) in it",
+         address; or turn on port mapping (PCP, NAT-PMP, UPnP) in it{behind}",
         link.gateway,
         by_hand(&ports, link)
     )

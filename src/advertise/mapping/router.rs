@@ -23,7 +23,8 @@ impl Link {
             IpAddr::V4(ip) => Some(ip),
             IpAddr::V6(_) => None,
         });
-        let gateway = gateway.ok_or("no port is mapped: there is no IPv4 default gateway to ask")?;
+        let gateway =
+            gateway.ok_or("no port is mapped: there is no IPv4 default gateway to ask")?;
         // Only looks up the route: no packet.
         let local = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
             .and_then(|socket| socket.connect((gateway, 9)).and_then(|()| socket.local_addr()));

@@ -136,8 +136,10 @@ impl Client {
 
     async fn call(&self, action: &str, arguments: &[(&str, &str)]) -> Result<String, Failure> {
         let action_field = format!("\"{}#{action}\"", self.kind);
-        let fields =
-            [("SOAPAction", action_field.as_str()), ("Content-Type", "text/xml; charset=\"utf-8\"")];
+        let fields = [
+            ("SOAPAction", action_field.as_str()),
+            ("Content-Type", "text/xml; charset=\"utf-8\""),
+        ];
         let body = soap::call(self.kind, action, arguments);
         let response = send(&self.control, "POST", &fields, &body).await?;
         if response.status == 200 {

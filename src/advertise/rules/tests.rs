@@ -246,4 +246,10 @@ fn who_comes_through_the_gateway_is_not_in_the_lan() {
         AdvertiseOptions { address: Some(Source::Literal(ip("203.0.113.7"))), ..options() };
     assert_eq!(told(&written, &known, "192.168.1.1", "192.168.1.10"), "203.0.113.7 address");
     assert_eq!(told(&written, &known, "192.168.1.2", "192.168.1.10"), "192.168.1.10 lan");
+    // As long as nothing else is known, it may be the gateway itself.
+    assert_eq!(told(&options(), &known, "192.168.1.1", "192.168.1.10"), "192.168.1.10 lan");
+    let mapping = AdvertiseOptions { mapping: Mapping::Auto, ..options() };
+    assert_eq!(told(&mapping, &known, "192.168.1.1", "192.168.1.10"), "192.168.1.10 lan");
+    let off = AdvertiseOptions { lan: Some(false), ..mapping };
+    assert_eq!(told(&off, &known, "192.168.1.1", "192.168.1.10"), "none");
 }

@@ -113,7 +113,8 @@ impl Gateway {
         Self::run(lab, &config.toml(), command)
     }
 
-    fn run(lab: &Lab, toml: &str, mut command: Command) -> Self {
+    /// Starts it with this command, which has to end in the binary's name.
+    pub(crate) fn run(lab: &Lab, toml: &str, mut command: Command) -> Self {
         let file = lab.path("ftpgate.toml");
         fs::write(&file, toml).expect("own file");
         command.args(["run", "-c"]).arg(&file);

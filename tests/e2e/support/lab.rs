@@ -20,8 +20,9 @@ const ANONYMOUS: u32 = 4002;
 const BLOCK: usize = 1 << 20;
 
 /// Programs that `tests/setup.sh` installs.
-const TOOLS: [&str; 18] = [
+const TOOLS: [&str; 19] = [
     "ip",
+    "nft",
     "setpriv",
     "timeout",
     "curl",

@@ -8,6 +8,7 @@ pub(crate) mod net;
 pub(crate) mod peer;
 pub(crate) mod pki;
 pub(crate) mod process;
+pub(crate) mod router;
 pub(crate) mod servers;
 pub(crate) mod tls_servers;
 pub(crate) mod tools;

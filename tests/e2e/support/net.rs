@@ -38,12 +38,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One network namespace; gone when dropped.
 pub(crate) struct Ns {
-    name: String,
+    pub(crate) name: String,
     handle: File,
 }
 
 impl Ns {
-    fn new(name: String) -> Self {
+    pub(crate) fn new(name: String) -> Self {
         ip(&["netns", "add", &name]);
         ip(&["-n", &name, "link", "set", "lo", "up"]);
         let handle = File::open(Path::new(NAMESPACES).join(&name)).expect("namespace just made");
@@ -233,7 +233,7 @@ fn sweep() {
     }
 }
 
-fn ip(args: &[&str]) {
+pub(crate) fn ip(args: &[&str]) {
     let output = Command::new("ip").args(args).output().expect("ip");
     assert!(
         output.status.success(),

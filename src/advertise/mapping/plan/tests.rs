@@ -64,7 +64,12 @@ fn a_refusal_has_its_reason_and_the_manual_step() {
     let expected = "the router refuses TCP 21 (not authorized): forward TCP 21 on the router \
                     (192.168.1.1) to 192.168.1.5 by hand";
     assert_eq!(words[2], Word::Warn(expected.into()));
-    let all = nothing_mapped(LINK, &wanted(&["0.0.0.0:21"], &[pool(60000, 60010)]), "PCP: no answer");
+    let all = nothing_mapped(
+        LINK,
+        &wanted(&["0.0.0.0:21"], &[pool(60000, 60010)]),
+        "PCP: no answer",
+        None,
+    );
     assert!(all.starts_with("the router 192.168.1.1 maps no port (PCP: no answer): forward TCP 21, 60000-60010 on the router"), "{all}");
 }
 
@@ -77,6 +82,16 @@ fn a_shared_address_is_recognised() {
     for public in ["100.128.0.1", "203.0.113.7"] {
         assert_eq!(said(public, &[(21, 21)], &[]).len(), 1);
     }
+}
+
+#[test]
+fn a_router_that_maps_nothing_may_have_no_address_itself() {
+    let shared = "100.64.0.1".parse().ok();
+    for address in [Ok(shared), Ok(None), Err(Refused::port("it is not connected itself"))] {
+        assert!(behind_refusal(address).unwrap().contains("carrier-grade NAT"));
+    }
+    assert_eq!(behind_refusal(Err(Refused::silent("no answer"))), None);
+    assert_eq!(behind_refusal(Ok("203.0.113.7".parse().ok())), None);
 }
 
 #[test]

@@ -19,7 +19,10 @@ fn the_service_that_maps_ports_is_found() {
     let found = service(DESCRIPTION).unwrap();
     assert_eq!(found.kind, "urn:schemas-upnp-org:service:WANIPConnection:1");
     assert_eq!(found.control, "/ctl/IPConn?a=1&b=2");
-    assert_eq!(service(&DESCRIPTION.replace("WANIPConnection", "WANPPPConnection")).unwrap().kind, KINDS[2]);
+    assert_eq!(
+        service(&DESCRIPTION.replace("WANIPConnection", "WANPPPConnection")).unwrap().kind,
+        KINDS[2]
+    );
     assert_eq!(service(&DESCRIPTION.replace("WANIPConnection", "Printer")), None);
 }
 
@@ -45,7 +48,8 @@ fn a_fault_is_a_code_and_plain_words() {
 
 #[test]
 fn a_call_reads_back() {
-    let text = call(KINDS[1], "AddPortMapping", &[("NewExternalPort", "21"), ("NewRemoteHost", "")]);
+    let text =
+        call(KINDS[1], "AddPortMapping", &[("NewExternalPort", "21"), ("NewRemoteHost", "")]);
     let body = element(&text, "AddPortMapping").unwrap();
     assert_eq!(element(body, "NewExternalPort"), Some("21"));
     assert_eq!(element(body, "NewRemoteHost"), Some(""));

@@ -3,7 +3,9 @@ use super::*;
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
 
 fn answer(st: &str, location: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=120\r\nST: {st}\r\nLocation: {location}\r\n\r\n")
+    format!(
+        "HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=120\r\nST: {st}\r\nLocation: {location}\r\n\r\n"
+    )
 }
 
 #[test]
