@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Advertiser;
 use super::options::Source;
-use super::rules::{self, Choice, Known, RuleName};
+use super::rules::{self, Addresses, Choice, Known, RuleName};
 use super::sources::{CLOUD, FILE, STUN};
 
 /// Stands for all private clients.
@@ -111,6 +111,16 @@ impl Advertiser {
                 ));
             }
             _ => {}
+        }
+        if let (Some(Addresses { v4: Some(router), .. }), Some(Addresses { v4: Some(seen), .. })) =
+            (known.router, known.stun)
+            && router != seen
+        {
+            warnings.push(format!(
+                "the router says that its address is {router}, but the STUN server sees {seen}: \
+                 another NAT is in between, perhaps the provider's (carrier-grade NAT), and then \
+                 nobody can connect from the Internet"
+            ));
         }
         warnings
     }

@@ -111,10 +111,11 @@ async fn keep(
         let round = async {
             match held.take() {
                 Some(held) => held.keep().await,
-                None => acquire(mapping, &interest).await,
+                None => acquire(mapping, &interest, &stop).await,
             }
         };
-        // Cut off in the middle of a round, its mappings would be forgotten: it is bounded itself.
+        // Cut off in the middle of a round, its mappings would be forgotten: it ends by itself when
+        // it sees that we stop.
         let words = match round.await {
             Ok(now) => {
                 let words = now.words();
@@ -142,13 +143,17 @@ async fn keep(
 }
 
 /// The first protocol that maps anything; else what each of them said, and what to do by hand.
-async fn acquire(mapping: Mapping, interest: &Interest) -> Result<Held, String> {
+async fn acquire(
+    mapping: Mapping,
+    interest: &Interest,
+    stop: &CancellationToken,
+) -> Result<Held, String> {
     let link = Link::find()?;
     let wanted = Wanted::new(&interest.controls, &interest.pools, link.local);
     let (mut said, mut behind) = (Vec::new(), None);
-    for &protocol in protocols(mapping) {
+    for &protocol in protocols(mapping).iter().take_while(|_| !stop.is_cancelled()) {
         let result = match Router::open(protocol, link).await {
-            Ok(router) => Held::acquire(router, &wanted).await,
+            Ok(router) => Held::acquire(router, &wanted, stop).await,
             Err(refused) => Err((refused.why, None)),
         };
         match result {

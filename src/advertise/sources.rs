@@ -184,7 +184,9 @@ impl Journal {
         let age = self.heard.get(source).map(|heard| heard.elapsed().as_secs());
         match last {
             Some(kept) => warn!(source, %error, %kept, age, "no answer, the last one is kept"),
-            None if source == CLOUD => warn!(source, %error, "no answer: go without it"),
+            None if source == CLOUD => {
+                warn!(source, %error, "no answer: what it would say is not told")
+            }
             None => warn!(source, %error, "no answer yet: its clients get 425 for PASV"),
         }
     }

@@ -21,20 +21,22 @@ fn machine(texts: &[(&str, &str)]) -> (tempfile::TempDir, CloudOptions) {
 
 #[test]
 fn a_cloud_is_known_by_its_firmware() {
-    let (vendor, product) = ("class/dmi/id/sys_vendor", "class/dmi/id/product_name");
-    let tag = "class/dmi/id/chassis_asset_tag";
-    let azure = "7783-7084-3265-9085-8269-3286-77";
-    let microsoft = (vendor, "Microsoft Corporation");
-    let table: [(&[(&str, &str)], Option<Platform>); 9] = [
+    const VENDOR: &str = "class/dmi/id/sys_vendor";
+    const PRODUCT: &str = "class/dmi/id/product_name";
+    const TAG: &str = "class/dmi/id/chassis_asset_tag";
+    const AZURE: &str = "7783-7084-3265-9085-8269-3286-77";
+    const MICROSOFT: (&str, &str) = (VENDOR, "Microsoft Corporation");
+    type Row = (&'static [(&'static str, &'static str)], Option<Platform>);
+    let table: [Row; 9] = [
         (&[], None),
-        (&[(vendor, "Amazon EC2"), (product, "t3.micro")], Some(Platform::Aws)),
+        (&[(VENDOR, "Amazon EC2"), (PRODUCT, "t3.micro")], Some(Platform::Aws)),
         (&[("hypervisor/uuid", "ec2e1916-9099-7caf-fd21-012345abcdef")], Some(Platform::Aws)),
-        (&[(vendor, "Google"), (product, "Google Compute Engine")], Some(Platform::Gcp)),
-        (&[(vendor, "Google"), (product, "Eve")], None),
-        (&[microsoft, (product, "Virtual Machine"), (tag, azure)], Some(Platform::Azure)),
-        (&[microsoft, (product, "Virtual Machine"), (tag, "0-1-2")], None),
-        (&[(vendor, "QEMU"), (product, "Standard PC")], None),
-        (&[(vendor, "Dell Inc."), (product, "PowerEdge R640")], None),
+        (&[(VENDOR, "Google"), (PRODUCT, "Google Compute Engine")], Some(Platform::Gcp)),
+        (&[(VENDOR, "Google"), (PRODUCT, "Eve")], None),
+        (&[MICROSOFT, (PRODUCT, "Virtual Machine"), (TAG, AZURE)], Some(Platform::Azure)),
+        (&[MICROSOFT, (PRODUCT, "Virtual Machine"), (TAG, "0-1-2")], None),
+        (&[(VENDOR, "QEMU"), (PRODUCT, "Standard PC")], None),
+        (&[(VENDOR, "Dell Inc."), (PRODUCT, "PowerEdge R640")], None),
     ];
     for (texts, expected) in table {
         let (_folder, options) = machine(texts);

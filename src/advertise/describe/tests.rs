@@ -127,6 +127,11 @@ fn the_source_that_decided_is_named() {
     );
     advertiser.set_router("203.0.113.2".parse().ok());
     assert_eq!(other(&advertiser), "other clients are told 203.0.113.2 (rule router)");
+    let warnings = advertiser.warnings(ip("10.0.0.1")).join("\n");
+    assert!(
+        warnings.contains("is 203.0.113.2, but the STUN server sees 203.0.113.3"),
+        "{warnings}"
+    );
     advertiser.known.rcu(|known| Known { cloud: v4("203.0.113.1"), ..Known::clone(known) });
     assert_eq!(other(&advertiser), "other clients are told 203.0.113.1 (rule cloud: AWS)");
     advertiser.set_router(None);

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::LEASE;
 use super::plan::{self, Wanted, Word};
@@ -13,7 +14,7 @@ use crate::data::ports::PortPool;
 
 /// How long one round through all ports may take: a slow router needs half a second for each.
 const ROUND: Duration = Duration::from_secs(30);
-/// Between two looks at a router that has gone silent.
+/// Between two looks at the router at least.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Mappings that we hold.
@@ -30,6 +31,10 @@ pub(super) struct Held {
     lease: Option<Duration>,
     /// When the round that mapped them began.
     since: Instant,
+    /// A renewal met silence.
+    unheard: Option<String>,
+    /// Once this is told, nothing more is asked for.
+    stop: CancellationToken,
 }
 
 impl Held {
@@ -40,6 +45,7 @@ impl Held {
     pub(super) async fn acquire(
         router: Router,
         wanted: &Wanted,
+        stop: &CancellationToken,
     ) -> Result<Self, (String, Option<String>)> {
         let mut held = Self {
             router,
@@ -49,6 +55,8 @@ impl Held {
             address: None,
             lease: None,
             since: Instant::now(),
+            unheard: None,
+            stop: stop.clone(),
         };
         held.map_all().await;
         if held.ports.is_empty() {
@@ -69,6 +77,7 @@ impl Held {
             let outside = self.ports.get(&port).copied().unwrap_or(told);
             let result = match &silence {
                 Some(why) => Err(Refused::silent(String::clone(why))),
+                None if self.stop.is_cancelled() => Err(Refused::silent("we are stopping")),
                 None if began.elapsed() > ROUND => Err(Refused::silent("it answers too slowly")),
                 None => self.router.map(port, outside).await,
             };
@@ -84,6 +93,7 @@ impl Held {
             }
         }
         // A router that is silent for once still has what it had, until the lease ends.
+        self.unheard = ports.is_empty().then(|| silence.unwrap_or_else(|| "refused".into()));
         if !ports.is_empty() || self.is_over() {
             (self.ports, self.refused, self.lease, self.since) = (ports, refused, lease, began);
         }
@@ -130,7 +140,9 @@ impl Held {
     /// Until the next [`keep`](Self::keep): renewal does not wait for the next look.
     pub(super) fn wait(&self, pulse: Duration) -> Duration {
         let half = self.lease.unwrap_or(LEASE) / 2;
-        pulse.min(half.saturating_sub(self.since.elapsed())).max(SHORTEST)
+        let left = half.saturating_sub(self.since.elapsed());
+        // One that did not answer is not asked more often for it.
+        if left.is_zero() { pulse } else { pulse.min(left).max(SHORTEST) }
     }
 
     /// The router's address outside; `None`: it has none, or does not tell.
@@ -161,7 +173,9 @@ impl Held {
             address: self.address(),
             lease: self.lease,
         };
-        plan::words(who, &self.wanted, &self.ports, &self.refused)
+        let mut words = plan::words(who, &self.wanted, &self.ports, &self.refused);
+        words.extend(self.unheard.as_deref().map(|why| plan::unheard(who, why)));
+        words
     }
 
     /// Ends every mapping.
@@ -177,3 +191,6 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

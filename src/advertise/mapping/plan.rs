@@ -122,6 +122,14 @@ pub(super) fn words(
     words
 }
 
+/// A router that has gone silent while it maps ports for us.
+pub(super) fn unheard(who: Who, why: &str) -> Word {
+    Word::Warn(format!(
+        "the router {} renews no mapping ({why}): they end with their lease unless it answers again",
+        who.link.gateway
+    ))
+}
+
 fn bounds(wanted: &Wanted, local: Ipv4Addr) -> impl Iterator<Item = String> {
     let left_out = (wanted.left_out > 0).then(|| {
         format!(

@@ -79,7 +79,14 @@ impl Client {
                 Err(Failure::Fault(SAME_PORT_WANTED, _)) if wanted != port => wanted = port,
                 Err(Failure::Fault(CONFLICT, _)) if tries < TRIES => {
                     tries += 1;
-                    wanted = rand::random_range(20_000..=60_000);
+                    // Some routers do not take their own mapping again before it is removed.
+                    if tries > 1
+                        || self.client_of(wanted).await?.is_none_or(|ip| ip != self.link.local)
+                    {
+                        wanted = rand::random_range(20_000..=60_000);
+                    } else {
+                        self.unmap(wanted).await?;
+                    }
                 }
                 Err(Failure::Fault(CONFLICT, _)) => {
                     return Err(Refused::port("another machine has that port"));
@@ -122,16 +129,21 @@ impl Client {
 
     /// A router that was switched off and on again has no mapping any more.
     pub(super) async fn pulse(&mut self, _port: u16, outside: u16) -> Result<Pulse, Refused> {
-        let port = outside.to_string();
-        let forgot = match self.call("GetSpecificPortMappingEntry", &entry(&port)).await {
-            Ok(answer) => {
-                let client = soap::element(&answer, "NewInternalClient");
-                client != Some(self.link.local.to_string().as_str())
-            }
-            Err(Failure::Fault(code, _)) => code == NO_SUCH_ENTRY,
-            Err(failure) => return Err(failure.into()),
-        };
+        let forgot = self.client_of(outside).await? != Some(self.link.local);
         Ok(Pulse { address: self.address().await?, forgot })
+    }
+
+    /// Whom a port is forwarded to; `None`: nobody. A router that cannot tell has said us.
+    async fn client_of(&self, outside: u16) -> Result<Option<Ipv4Addr>, Refused> {
+        let port = outside.to_string();
+        match self.call("GetSpecificPortMappingEntry", &entry(&port)).await {
+            Ok(answer) => {
+                Ok(soap::element(&answer, "NewInternalClient").and_then(|ip| ip.parse().ok()))
+            }
+            Err(Failure::Fault(NO_SUCH_ENTRY, _)) => Ok(None),
+            Err(Failure::Fault(..)) => Ok(Some(self.link.local)),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     async fn call(&self, action: &str, arguments: &[(&str, &str)]) -> Result<String, Failure> {
@@ -176,3 +188,6 @@ async fn send(
     let exchange = http::exchange(to.at, &request, CALL).await;
     exchange.map_err(|error| Failure::Broken(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

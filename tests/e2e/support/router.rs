@@ -17,8 +17,6 @@ use super::lab::{Lab, peers};
 use super::net::{Ns, ip};
 use super::process::{Process, eventually, run};
 
-/// The client on the Internet.
-pub(crate) const FAR: Ipv4Addr = Ipv4Addr::new(20, 0, 0, 10);
 /// The router outside.
 pub(crate) const WAN: Ipv4Addr = Ipv4Addr::new(20, 0, 0, 1);
 /// The router inside.
