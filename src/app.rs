@@ -4,10 +4,17 @@
 //! session lives and dies on its worker. Background work (names, files, signals) has the thread
 //! that calls [`App::run`].
 
+#[cfg(feature = "acme")]
+mod acme;
+#[cfg(not(feature = "acme"))]
+#[path = "app/no_acme.rs"]
+mod acme;
 mod bind;
 mod certificates;
+mod mirror;
 mod parts;
 mod router;
+pub(crate) mod transparent;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -23,10 +30,12 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::limits;
 use crate::listener::Door;
+use crate::net::helper::KernelHelper;
 use crate::net::socket;
+use crate::net::transparent::{Abilities, MARK};
 use crate::registry::seats::Seats;
 use crate::telemetry::xferlog::Xferlog;
-pub(crate) use bind::is_missing_ipv6;
+use certificates::{Secured, Wake};
 use parts::Parts;
 
 /// Everything bound and ready; nothing accepted yet.
@@ -35,7 +44,10 @@ pub struct App {
     doors: Vec<Arc<Door>>,
     /// For each worker, its control sockets and the door each belongs to.
     sockets: Vec<Vec<(TcpListener, Arc<Door>)>>,
+    /// For each worker, its share of the ports that are forwarded one-to-one.
+    forwarded: mirror::ByWorker,
     addresses: Vec<SocketAddr>,
+    acme: acme::Clients,
     shutdown: Duration,
 }
 
@@ -54,6 +66,9 @@ pub enum BuildError {
         /// What to do, or nothing.
         remedy: &'static str,
     },
+    /// A privilege is missing.
+    #[error("{0}")]
+    Capability(String),
     /// Certificates cannot be used.
     #[error("TLS of {whose}: {source}")]
     Tls {
@@ -91,6 +106,13 @@ impl Stop {
 impl App {
     /// Binds all that is to be bound.
     pub(crate) fn build(config: &Config) -> Result<Self, BuildError> {
+        let may = Abilities::probe();
+        let mut lacking = config.listeners.iter().flat_map(|l| transparent::lacking(l, may));
+        if let Some(lack) = lacking.next() {
+            return Err(BuildError::Capability(lack.to_string()));
+        }
+        let chosen = config.listeners.iter().any(|listener| listener.mode.is_transparent());
+        let mark = if chosen && may.mark { MARK } else { 0 };
         let xferlog = config.log.xferlog.clone().map(Xferlog::open).transpose();
         let xferlog = xferlog.map_err(BuildError::Xferlog)?.map(Arc::new);
         let workers = worker_count(config.workers);
@@ -102,11 +124,13 @@ impl App {
             bound.iter().flatten().filter_map(|set| set.first()?.local_addr().ok()).collect();
         let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
         let seats = Seats::new(limits::most_sessions(descriptors, workers));
-        let mut parts = Parts::new(addresses.clone(), xferlog, seats);
+        let mut parts = Parts::new(addresses.clone(), (may, mark), xferlog, seats);
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut forwarded: mirror::ByWorker = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
         for (listener, sets) in config.listeners.iter().zip(bound) {
-            let door = Arc::new(parts.door(listener)?);
+            let mirror = mirror::bind(listener, &mut forwarded)?;
+            let door = Arc::new(parts.door(listener, mirror)?);
             for set in sets {
                 for (worker, socket) in sockets.iter_mut().zip(set) {
                     worker.push((socket, door.clone()));
@@ -114,7 +138,8 @@ impl App {
             }
             doors.push(door);
         }
-        Ok(Self { doors, sockets, addresses, shutdown: config.shutdown })
+        let acme = parts.acme;
+        Ok(Self { doors, sockets, forwarded, addresses, acme, shutdown: config.shutdown })
     }
 
     /// The control addresses, as bound.
@@ -137,14 +162,14 @@ impl App {
         }
         let keepers = router::start(self.by_door()).await;
         self.announce();
-        let secured = self.doors.iter().filter_map(|door| {
-            let tls = door.rooms.client_tls.clone()?;
-            Some((door.rooms.name.clone(), tls))
-        });
-        tokio::spawn(certificates::keep(secured.collect(), stop.clone()));
+        let wake = Arc::<Wake>::default();
+        let secured = self.doors.iter().flat_map(|door| Secured::of(door)).collect();
+        tokio::spawn(certificates::keep(secured, wake.clone(), stop.clone()));
+        tokio::spawn(self.acme.keep(wake, stop.clone()));
         let mut threads = Vec::new();
-        for (number, sockets) in self.sockets.into_iter().enumerate() {
-            match worker(number, sockets, stop.clone()) {
+        let sockets = self.sockets.into_iter().zip(self.forwarded);
+        for (number, (sockets, forwarded)) in sockets.enumerate() {
+            match worker(number, sockets, forwarded, stop.clone()) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => tracing::error!(%error, "cannot start a worker thread"),
             }
@@ -175,18 +200,32 @@ impl App {
                     tracing::warn!(listener = name, "{line}");
                 }
             }
-            let server = &rooms.upstream.options().address;
-            tracing::info!(listener = name, upstream = %server, "server");
+            if let Some(server) = &rooms.upstream.options().address {
+                tracing::info!(listener = name, upstream = %server, "server");
+            }
             let options = &rooms.data;
-            tracing::info!(
-                listener = name,
-                "open in the firewall (TCP), for clients: {ports} and data ports {}",
-                options.downstream
-            );
+            let chosen = (rooms.mode, &*rooms.destinations);
+            let (data, may) = (&options.downstream, Abilities::probe());
+            for line in transparent::describe(chosen, &ports, data, may) {
+                tracing::info!(listener = name, "{line}");
+            }
+            if !rooms.mode.is_transparent() {
+                tracing::info!(
+                    listener = name,
+                    "open in the firewall (TCP), for clients: {ports} and data ports {data}"
+                );
+            }
             if rooms.policy.upstream_mode.is_let_in() {
                 let from = &options.upstream;
                 tracing::info!(listener = name, "and for the server: data ports {from}");
             }
+            if let Some(line) = mirror::describe(door) {
+                tracing::info!(listener = name, "{line}");
+            }
+        }
+        match KernelHelper::look() {
+            helper @ KernelHelper::Automatic => tracing::warn!("{}", helper.advice().unwrap_or("")),
+            helper => helper.advice().into_iter().for_each(|advice| tracing::info!("{advice}")),
         }
         if let Ok(limit) = socket::descriptor_limit() {
             let sessions = self.doors.iter().map(|door| door.limits.sessions).sum();
@@ -212,7 +251,7 @@ pub(crate) fn worker_count(configured: Option<NonZeroUsize>) -> usize {
     configured.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
 }
 
-fn control_ports(addresses: &[SocketAddr]) -> String {
+pub(crate) fn control_ports(addresses: &[SocketAddr]) -> String {
     let mut ports: Vec<u16> = addresses.iter().map(SocketAddr::port).collect();
     ports.sort_unstable();
     ports.dedup();
@@ -225,6 +264,7 @@ fn control_ports(addresses: &[SocketAddr]) -> String {
 fn worker(
     number: usize,
     sockets: Vec<(TcpListener, Arc<Door>)>,
+    forwarded: Vec<mirror::ForwardedPort>,
     stop: Stop,
 ) -> io::Result<JoinHandle<usize>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -236,6 +276,12 @@ fn worker(
                     tokio::spawn(door.keep(socket, sessions.clone(), stop.drain.clone()));
                 }
                 Err(error) => tracing::error!(%error, "cannot watch a control socket"),
+            }
+        }
+        for (socket, mirror) in forwarded {
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => drop(tokio::spawn(mirror.keep(socket))),
+                Err(error) => tracing::error!(%error, "cannot watch a forwarded port"),
             }
         }
         stop.started().await;

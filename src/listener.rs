@@ -88,30 +88,41 @@ impl Door {
         sessions: &TaskTracker,
         drain: &CancellationToken,
     ) {
-        let Ok(arrival) = Arrival::direct(&stream, peer) else { return };
-        match self.admit(arrival.client, arrival.local) {
+        let listener = &*self.rooms.name;
+        let arrival = match Arrival::new(&stream, peer, self.rooms.mode) {
+            Ok(arrival) => arrival,
+            Err(error) => {
+                tracing::debug!(listener, client = %peer, %error, "gone, or not redirected to us");
+                return turn_away(&stream, canned::NOT_WELCOME);
+            }
+        };
+        match self.admit(&arrival) {
             Ok(permit) => {
                 let session =
                     driver::serve(stream, arrival, self.rooms.clone(), permit, drain.clone());
                 sessions.spawn(session);
             }
             Err((why, reply)) => {
-                tracing::info!(listener = &*self.rooms.name, client = %peer, why, "refused");
+                let server = arrival.server.map(tracing::field::display);
+                tracing::info!(listener, client = %peer, server, why, "refused");
                 turn_away(&stream, reply);
             }
         }
     }
 
-    fn admit(
-        &self,
-        peer: SocketAddr,
-        local: SocketAddr,
-    ) -> Result<SessionPermit, (&'static str, &'static [u8])> {
-        let client = canonical(peer.ip());
+    fn admit(&self, arrival: &Arrival) -> Result<SessionPermit, (&'static str, &'static [u8])> {
+        let client = canonical(arrival.client.ip());
         if !self.access.admits(client) {
             return Err(("access", canned::NOT_WELCOME));
         }
-        let hidden = self.rooms.advertiser.hides(client, local.ip());
+        if let Some(server) = arrival.server {
+            let refused = |why| (why, canned::NOT_THAT_SERVER);
+            self.rooms.destinations.admits(server).map_err(|why| refused(why.label()))?;
+            if self.rooms.upstream.is_ourselves(server) {
+                return Err(refused("destination-ourselves"));
+            }
+        }
+        let hidden = self.rooms.advertiser.hides(client, arrival.local.ip());
         let permit = self.place(client, hidden).map_err(|why| (why.label(), why.reply()))?;
         if hidden {
             self.tell_hidden(client);

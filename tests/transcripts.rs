@@ -23,6 +23,9 @@
 // A transcript that cannot be read is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "transcripts/policy.rs"]
+mod policy;
+
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -34,9 +37,7 @@ use ftpgate::session::event::{
     Action, CloseReason, Direction, Event, Fault, Leg, ListenError, Outcome, Side, Stage,
     TransferReport,
 };
-use ftpgate::session::policy::{
-    AborStyle, ClientTls, DataCommand, Policy, PortCommand, ServerTls, UnknownVerbs, UpstreamMode,
-};
+use ftpgate::session::policy::Policy;
 
 #[test]
 fn every_transcript_plays_as_written() {
@@ -116,7 +117,7 @@ impl Player {
                     local = "[2001:db8::1]:21".parse().unwrap();
                 }
             } else {
-                set(&mut policy, line.trim_start_matches("!policy").trim());
+                policy::set(&mut policy, line.trim_start_matches("!policy").trim());
             }
         }
         let now = Instant::now();
@@ -276,9 +277,11 @@ fn action_words(action: &Action) -> String {
     };
     match action {
         Action::Connect => "connect".into(),
-        Action::Listen { side, expected, advertise } => {
+        Action::ConnectTo { host, port } => format!("connect {host} {port}"),
+        Action::Listen { side, expected, advertise, protected } => {
             let advertise = if *advertise { " advertise" } else { "" };
-            format!("listen {} {expected}{advertise}", side.label())
+            let protected = if *protected { " protected" } else { "" };
+            format!("listen {} {expected}{advertise}{protected}", side.label())
         }
         Action::Open(plan) => format!("open {} {}", leg(plan.downstream), leg(plan.upstream)),
         Action::Advance(stage) => match stage {
@@ -295,6 +298,7 @@ fn action_words(action: &Action) -> String {
         },
         Action::CloseTransfer => "release".into(),
         Action::StartTls(side) => format!("start-tls {}", side.label()),
+        Action::Tunnel => "tunnel".into(),
         Action::EpsvRefused => "epsv-refused".into(),
         Action::LoggedIn => "logged-in".into(),
         Action::Close(reason) => format!("close {}", CloseReason::label(*reason)),
@@ -349,62 +353,6 @@ fn report(word: &[&str]) -> Result<TransferReport, String> {
         client_tls: None,
         server_tls: None,
     })
-}
-
-fn set(policy: &mut Policy, assignment: &str) {
-    let (key, value) = assignment.split_once('=').expect("key=value");
-    let list = || value.split(',').map(str::to_owned).collect();
-    match key {
-        "tls_client" => {
-            policy.tls.client = match value {
-                "optional" => ClientTls::Optional,
-                "required" => ClientTls::Required,
-                "implicit" => ClientTls::Implicit,
-                _ => panic!("no TLS {value}"),
-            }
-        }
-        "tls_client_data" => policy.tls.client_data = true,
-        "tls_server" => {
-            policy.tls.server = match value {
-                "explicit" => ServerTls::Explicit,
-                "implicit" => ServerTls::Implicit,
-                "auto" => ServerTls::Auto,
-                "same" => ServerTls::Same,
-                _ => panic!("no TLS {value}"),
-            }
-        }
-        "tls_server_data" => policy.tls.server_data = value == "required",
-        "greeting" => policy.greeting = Some(value.into()),
-        "upstream_mode" => {
-            policy.upstream_mode = match value {
-                "same" => UpstreamMode::Same,
-                "passive" => UpstreamMode::Passive,
-                "active" => UpstreamMode::Active,
-                "PASV" => UpstreamMode::Command(DataCommand::Pasv),
-                "EPSV" => UpstreamMode::Command(DataCommand::Epsv),
-                "PORT" => UpstreamMode::Command(DataCommand::Port),
-                "EPRT" => UpstreamMode::Command(DataCommand::Eprt),
-                _ => panic!("no mode {value}"),
-            }
-        }
-        "port_command" => policy.port_command = PortCommand::Replace,
-        "unknown_verbs" => policy.unknown_verbs = UnknownVerbs::Refuse,
-        "deny" => policy.deny = list(),
-        "transfer_verbs" => policy.transfer_verbs = list(),
-        "hide_addresses" => policy.hide_addresses = true,
-        "bare_lf" => policy.bare_lf = value == "true",
-        "cr_nul" => policy.cr_nul = true,
-        "abor" => policy.abor = AborStyle::Urgent,
-        "command_line" => policy.command_line = value.parse().unwrap(),
-        "queued_commands" => policy.queued_commands = value.parse().unwrap(),
-        "own" => policy.own = vec![value.parse().unwrap()],
-        "reply_line" => policy.reply_line = value.parse().unwrap(),
-        "upstream_ports" => {
-            let (first, last) = value.split_once('-').unwrap();
-            policy.upstream_ports = first.parse().unwrap()..=last.parse().unwrap();
-        }
-        _ => panic!("no key {key}"),
-    }
 }
 
 fn bytes(text: &str, end: &str) -> Vec<u8> {

@@ -22,6 +22,11 @@ impl Advertiser {
         if local.is_ipv6() {
             return vec!["IPv6 clients use EPSV, which names no address".into()];
         }
+        if self.options.original {
+            return vec![
+                "clients are told the address of the server they aim at (rule original)".into(),
+            ];
+        }
         let wildcard = listen.is_unspecified();
         let told = |(who, choice): (String, Option<Choice>)| {
             let Choice { address, rule } = choice?;

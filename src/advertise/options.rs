@@ -47,6 +47,9 @@ pub(crate) enum Mapping {
 /// How a listener decides what to put into 227 (`architecture.md` §8).
 #[derive(Debug, Clone)]
 pub(crate) struct AdvertiseOptions {
+    /// Clients are told the address that they aim at, whoever it belongs to, and nothing else counts
+    /// (P173).
+    pub(crate) original: bool,
     /// Explicit rules, in order.
     pub(crate) rules: Vec<Rule>,
     /// Whether a private client that reached us on a private address is told that address.
@@ -72,6 +75,7 @@ pub(crate) struct AdvertiseOptions {
 impl Default for AdvertiseOptions {
     fn default() -> Self {
         Self {
+            original: false,
             rules: Vec::new(),
             lan: None,
             address: None,

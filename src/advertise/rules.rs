@@ -21,6 +21,8 @@ pub(crate) struct Choice {
 /// The rule that chose an address. `Display` is for logs (with the network of an explicit rule).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RuleName {
+    /// The client aims at a server, and is told that server's address (P173).
+    Original,
     /// An explicit rule for the client's network.
     Network(IpNet),
     /// A private client on a private local address.
@@ -45,6 +47,7 @@ impl RuleName {
     /// Short and stable, for logs and metrics: a closed set.
     pub(crate) const fn label(self) -> &'static str {
         match self {
+            Self::Original => "original",
             Self::Network(_) => "network",
             Self::Lan => "lan",
             Self::Address => "address",
@@ -128,6 +131,9 @@ pub(crate) fn choose(
     local: IpAddr,
 ) -> Option<Choice> {
     let (client, local) = (client.to_canonical(), local.to_canonical());
+    if options.original {
+        return Some(Choice { address: local, rule: RuleName::Original });
+    }
     let found = |rule| move |address| Choice { address, rule };
     if let Some(rule) = options.rules.iter().find(|r| covers(&r.clients, client)) {
         return value(&rule.address, known, local).map(found(RuleName::Network(rule.clients)));

@@ -5,7 +5,9 @@ use std::net::{SocketAddr, TcpListener};
 
 use super::BuildError;
 use crate::config::ListenerConfig;
-use crate::net::socket;
+use crate::net::socket::{self, is_missing_ipv6};
+use crate::net::transparent;
+use crate::upstream::destinations::Mode;
 
 /// One socket a worker for each address of a listener.
 pub(super) fn bind(
@@ -22,6 +24,9 @@ pub(super) fn bind(
         let mut set = vec![first];
         for _ in 1..workers {
             set.push(socket::listen_control(address, true)?);
+        }
+        if listener.mode == Mode::Tproxy {
+            set.iter().try_for_each(|socket| transparent::borrow(socket.into()))?;
         }
         Ok(set)
     };
@@ -43,16 +48,7 @@ pub(super) fn bind(
     Ok(sets)
 }
 
-/// `[::]` beside another address means "and IPv6, if there is any".
-pub(crate) fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
-    let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
-    address.is_ipv6()
-        && address.ip().is_unspecified()
-        && (error.raw_os_error() == Some(unsupported)
-            || error.kind() == io::ErrorKind::AddrNotAvailable)
-}
-
-fn remedy(error: &io::Error) -> &'static str {
+pub(super) fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             "; another program listens there (ss -ltnp shows which): stop it or change `bind`"

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::BuildError;
+use super::acme::Clients;
 use crate::advertise::Advertiser;
 use crate::config::ListenerConfig;
+use crate::data::mirror::Mirror;
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
 use crate::listener::Door;
+use crate::net::transparent::Abilities;
 use crate::registry::Registry;
 use crate::registry::seats::Seats;
 use crate::session::driver::rooms::Rooms;
@@ -23,11 +26,16 @@ use crate::upstream::Upstream;
 /// What listeners have in common when they ask for the same.
 pub(super) struct Parts {
     own: Vec<SocketAddr>,
+    may: Abilities,
+    /// Of upstreams that name none.
+    mark: u32,
     xferlog: Option<Arc<Xferlog>>,
     /// Of the whole process.
     seats: Arc<Seats>,
     servers: HashMap<String, Server>,
     pools: Vec<(PortOptions, Arc<PortPool>)>,
+    /// Who fetches certificates.
+    pub(super) acme: Clients,
 }
 
 /// An upstream and the places it has.
@@ -38,32 +46,43 @@ struct Server {
 }
 
 impl Parts {
-    /// None made yet. `own`: our control listeners, never dialled (P83).
+    /// None made yet. `own`: our control listeners, never dialled (P83). `mark`: that of upstreams
+    /// which name none.
     pub(super) fn new(
         own: Vec<SocketAddr>,
+        (may, mark): (Abilities, u32),
         xferlog: Option<Arc<Xferlog>>,
         seats: Arc<Seats>,
     ) -> Self {
-        Self { own, xferlog, seats, servers: HashMap::new(), pools: Vec::new() }
+        let (servers, pools, acme) = Default::default();
+        Self { own, may, mark, xferlog, seats, servers, pools, acme }
     }
 
     /// A listener's door, with all that is behind it.
-    pub(super) fn door(&mut self, listener: &ListenerConfig) -> Result<Door, BuildError> {
+    pub(super) fn door(
+        &mut self,
+        listener: &ListenerConfig,
+        mirror: Option<Arc<Mirror>>,
+    ) -> Result<Door, BuildError> {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
         let Server { upstream, seats } = self.server(listener);
         let rooms = Rooms {
             name: listener.name.as_str().into(),
+            mode: listener.mode,
+            lends: listener.mode.is_transparent() && self.may.borrow,
             policy: Arc::new(policy),
             upstream: upstream.clone(),
+            destinations: Arc::new(listener.destinations.clone()),
             connect: listener.connect,
             downstream_ports: self.pool(&listener.data.downstream),
             upstream_ports: self.pool(&listener.data.upstream),
+            mirror,
             advertiser: Advertiser::new(listener.advertise.clone()),
             throttle: Throttle::listener(&listener.data.rates),
             data: Arc::new(listener.data.clone()),
             keepalive: listener.keepalive,
-            client_tls: client_tls(listener)?,
+            client_tls: self.client_tls(listener)?,
             server_tls: server_tls(listener)?,
             xferlog: self.xferlog.clone(),
         };
@@ -78,12 +97,27 @@ impl Parts {
         })
     }
 
+    fn client_tls(
+        &mut self,
+        listener: &ListenerConfig,
+    ) -> Result<Option<Arc<TlsServer>>, BuildError> {
+        let whose = || format!("listener \"{}\"", listener.name);
+        let Some(options) = &listener.tls else { return Ok(None) };
+        if let Some(acme) = &options.acme {
+            let prepared = self.acme.prepare(&listener.name, acme);
+            prepared.map_err(|e| BuildError::Tls { whose: whose(), source: e.into() })?;
+        }
+        let loaded = TlsServer::load(options).map(Some);
+        loaded.map_err(|e| BuildError::Tls { whose: whose(), source: e.into() })
+    }
+
     fn server(&mut self, listener: &ListenerConfig) -> Server {
-        let options = &listener.upstream;
+        let mut options = listener.upstream.clone();
+        options.mark.get_or_insert(self.mark);
         let known = self.servers.entry(options.name.clone());
         let new = || Server {
-            upstream: Upstream::new(options.clone(), self.own.clone()),
             seats: Seats::new(options.sessions.map_or(usize::MAX, NonZeroUsize::get)),
+            upstream: Upstream::new(options, self.own.clone()),
         };
         known.or_insert_with(new).clone()
     }
@@ -99,15 +133,9 @@ impl Parts {
     }
 }
 
-fn client_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {
-    let loaded = listener.tls.as_ref().map(TlsServer::load).transpose();
-    let whose = || format!("listener \"{}\"", listener.name);
-    loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
-}
-
 fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, BuildError> {
-    let (upstream, host) = (&listener.upstream, &listener.upstream.address.host);
-    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, host)).transpose();
+    let upstream = &listener.upstream;
+    let loaded = upstream.tls.as_ref().map(|tls| TlsClient::load(tls, upstream.host())).transpose();
     let whose = || format!("upstream \"{}\"", upstream.name);
     loaded.map_err(|error| BuildError::Tls { whose: whose(), source: error.into() })
 }

@@ -5,19 +5,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, ensure};
-use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-};
 use rustls_pki_types::ServerName;
 
-/// A month more than a year: as long as public issuers give.
-const LIFE: Duration = Duration::from_secs(397 * 24 * 60 * 60);
-/// Clients whose clocks are behind ours accept it all the same.
-const CLOCKS_APART: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::tls::self_signed;
 
 /// What `ftpgate cert` can do.
 #[derive(Debug, clap::Subcommand)]
@@ -38,7 +31,7 @@ pub(super) enum Command {
 
 pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     let Command::SelfSigned { names, out } = command;
-    let (certificate, key) = self_signed(names, SystemTime::now())?;
+    let (certificate, key) = make(names)?;
     let files = write(out, &certificate, &key)?;
     let said = "\nIt is self-signed: clients ask whether to trust it.";
     writeln!(io::stdout(), "{}\n{}{said}", files.0.display(), files.1.display())?;
@@ -46,7 +39,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
 }
 
 /// A certificate for these names and its key, both PEM.
-fn self_signed(names: &[String], now: SystemTime) -> anyhow::Result<(String, String)> {
+fn make(names: &[String]) -> anyhow::Result<(String, String)> {
     for name in names {
         let host = name.strip_prefix("*.").unwrap_or(name);
         ensure!(
@@ -54,19 +47,7 @@ fn self_signed(names: &[String], now: SystemTime) -> anyhow::Result<(String, Str
             "{name:?} is not a host name or address; give what clients connect to"
         );
     }
-    let mut params = CertificateParams::new(names)?;
-    params.not_before = (now - CLOCKS_APART).into();
-    params.not_after = (now + LIFE - CLOCKS_APART).into();
-    params.distinguished_name = DistinguishedName::new();
-    if let Some(first) = names.first() {
-        params.distinguished_name.push(DnType::CommonName, first);
-    }
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).context("cannot make a key")?;
-    let certificate = params.self_signed(&key).context("cannot make a certificate")?;
-    Ok((certificate.pem(), key.serialize_pem()))
+    self_signed(names, SystemTime::now()).context("cannot make a certificate")
 }
 
 /// Both files or none, and never over what is there.

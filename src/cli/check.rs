@@ -1,5 +1,6 @@
 //! `ftpgate check`: the configuration, then what only this machine can tell.
 
+mod acme;
 mod server;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
@@ -12,14 +13,16 @@ use super::run::background;
 use super::{Settings, tell};
 use crate::advertise::options::Mapping;
 use crate::advertise::{Advertiser, mapping};
-use crate::app::{is_missing_ipv6, worker_count};
+use crate::app::{control_ports, transparent, worker_count};
 use crate::config::{Config, ListenerConfig};
 use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::limits;
-use crate::net::socket;
+use crate::net::helper::KernelHelper;
+use crate::net::socket::{self, is_missing_ipv6};
+use crate::net::transparent::Abilities;
 use crate::telemetry::xferlog::Xferlog;
-use crate::tls::TlsServer;
+use crate::tls::{TlsError, TlsServer};
 use server::Trial;
 
 /// Taken ports that are named one by one.
@@ -70,13 +73,15 @@ impl Report {
 
     async fn machine(&mut self, config: &Config) {
         for listener in &config.listeners {
+            self.privileges(listener);
             self.control_addresses(listener);
             self.data_ports(listener);
             self.source_port(listener);
             self.advertised(listener).await;
-            self.certificates(listener);
+            self.certificates(listener).await;
             self.server(listener).await;
         }
+        self.kernel_helper();
         self.xferlog(config);
         self.descriptors(config);
     }
@@ -109,8 +114,35 @@ impl Report {
         }
     }
 
+    /// Where clients choose the server: what that means, and what it takes.
+    fn privileges(&mut self, listener: &ListenerConfig) {
+        let (name, may) = (&listener.name, Abilities::probe());
+        for lack in transparent::lacking(listener, may) {
+            self.bad(format!("{name}: {lack}"));
+        }
+        let chosen = (listener.mode, &listener.destinations);
+        let ports = control_ports(&listener.bind);
+        for line in transparent::describe(chosen, &ports, &listener.data.downstream, may) {
+            self.good(format!("{name}: {line}"));
+        }
+    }
+
+    /// What else rewrites FTP here.
+    fn kernel_helper(&mut self) {
+        let helper = KernelHelper::look();
+        let Some(advice) = helper.advice() else { return };
+        match helper {
+            KernelHelper::Automatic => self.warn(advice.into()),
+            _ => self.good(advice.into()),
+        }
+    }
+
     fn data_ports(&mut self, listener: &ListenerConfig) {
         let options = &listener.data.downstream;
+        if options.borrowed && options.bind.is_none() {
+            // They listen on the servers' addresses, which are not known before.
+            return;
+        }
         let mut addresses: Vec<IpAddr> = match options.bind {
             Some(ip) => vec![ip],
             None => listener.bind.iter().map(SocketAddr::ip).collect(),
@@ -205,14 +237,22 @@ impl Report {
     }
 
     /// The certificates for clients.
-    fn certificates(&mut self, listener: &ListenerConfig) {
+    async fn certificates(&mut self, listener: &ListenerConfig) {
         let Some(options) = &listener.tls else { return };
         let name = &listener.name;
+        if let Some(acme) = &options.acme {
+            self.acme(name, acme).await;
+        }
         match TlsServer::load(options) {
+            // The first one is still to come.
+            Err(TlsError::Read { file, .. }) if acme::is_to_come(options, &file) => {}
             Err(error) => self.bad(format!("{name}: TLS towards clients: {error}")),
             Ok(server) => {
                 for line in server.describe() {
                     self.good(format!("{name}: {line}"));
+                }
+                if let Some(due) = server.renewal() {
+                    self.good(format!("{name}: {}", acme::renewal(due)));
                 }
                 for line in server.warnings(UnixTime::now()) {
                     self.warn(format!("{name}: {line}"));
@@ -222,7 +262,8 @@ impl Report {
     }
 
     async fn server(&mut self, listener: &ListenerConfig) {
-        let name = format!("{}: server {}", listener.name, listener.upstream.address);
+        let Some(address) = &listener.upstream.address else { return };
+        let name = format!("{}: server {address}", listener.name);
         let trial = Trial::new(listener);
         match trial.run().await {
             Ok(found) => {

@@ -4,6 +4,7 @@ mod cert;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod firewall;
 mod run;
 
 use std::path::PathBuf;
@@ -35,6 +36,10 @@ enum Command {
     /// Binds the control addresses, reaches the servers, resolves names and tries every data port.
     /// Ends with 0 when the gateway would work, 1 when not.
     Check(Settings),
+    /// Print the firewall rules that a configuration needs.
+    ///
+    /// Nothing is changed: read them, then load them.
+    Firewall(firewall::Command),
     /// Make a certificate for TLS towards clients.
     #[command(subcommand)]
     Cert(cert::Command),
@@ -88,6 +93,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(settings) => run::run(settings),
         Command::Check(settings) => check::run(settings),
+        Command::Firewall(command) => firewall::run(command),
         Command::Cert(command) => cert::run(&command),
         #[cfg(feature = "demo")]
         Command::Demo => run::demo(),

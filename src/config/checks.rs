@@ -7,6 +7,7 @@ use super::door::Door;
 use super::problem::{Place, Problem};
 use crate::advertise::options::Source;
 use crate::data::options::{Expose, PortOptions, PortRange};
+use crate::session::policy::ClientTls;
 
 /// What the kernel does with ports; empty when it is not known.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +49,9 @@ pub(super) fn all(doors: &[Door], kernel: &Kernel) -> Vec<Problem> {
         ranges(door, kernel, &mut problems);
         problems.extend(earlier.iter().filter_map(|other| pools(door, other)));
         problems.extend(doors.iter().filter_map(|other| door_in_range(door, other)));
+        problems.extend(forwarded(door, n, doors));
         problems.extend(private_address(door));
+        problems.extend(earlier.iter().find_map(|other| acme(door, other)));
     }
     problems
 }
@@ -188,6 +191,54 @@ fn door_in_range(door: &Door, other: &Door) -> Option<Problem> {
         problem = problem.context(ports, "the data ports");
     }
     Some(problem.about(format!("listener.{}.bind", door.config.name)))
+}
+
+/// Ports that lead to the server cannot be anything else as well. `number` is the door's among all.
+fn forwarded(door: &Door, number: usize, doors: &[Door]) -> Option<Problem> {
+    let range = passed_through(door)?;
+    let near = doors.iter().enumerate().filter(|(_, other)| share_address(door, other));
+    let clash = near.into_iter().find_map(|(n, other)| {
+        let data = &other.config.data;
+        let let_in = other.config.policy.upstream_mode.is_let_in();
+        let ranges = [
+            ("ports", Some(data.downstream.range)),
+            ("upstream_ports", Some(data.upstream.range).filter(|_| let_in)),
+            ("passthrough_ports", passed_through(other).filter(|_| n < number)),
+        ];
+        let taken = ranges.into_iter().find_map(|(key, other)| {
+            let other = other.filter(|other| intersect(*other, range))?;
+            Some(format!("`{key}` {other}"))
+        });
+        let mut own = other.config.bind.iter();
+        let own = || own.find(|address| contains(range, address.port())).map(ToString::to_string);
+        Some(format!("{} of listener `{}`", taken.or_else(own)?, other.config.name))
+    })?;
+    let reason = format!("`passthrough_ports` {range} overlap {clash}: a port leads to one place");
+    let place = door.places.forwarded.as_ref().or(door.place.as_ref());
+    Some(Problem::error(reason).within(place).about("data.passthrough_ports"))
+}
+
+/// The ports of a listener that lead to the server.
+fn passed_through(door: &Door) -> Option<PortRange> {
+    let passes = door.config.policy.tls.client == ClientTls::Passthrough;
+    door.config.data.forwarded.filter(|_| passes)
+}
+
+/// Two certificates kept in one file.
+fn acme(door: &Door, other: &Door) -> Option<Problem> {
+    let of = |door: &Door| door.config.tls.as_ref()?.acme.clone();
+    let (ours, theirs) = (of(door)?, of(other)?);
+    if ours == theirs || ours.files() != theirs.files() {
+        return None;
+    }
+    let reason = format!(
+        "listener `{}` has the first name and `dir` of this certificate, but not all else: each \
+         would overwrite the other's",
+        other.config.name
+    );
+    let problem = Problem::error(reason).within(door.place.as_ref());
+    let remedy = "write the same `acme` for both, or give one another `dir`";
+    Some(problem.about(format!("listener.{}.tls.acme", door.config.name)).remedy(remedy))
 }
 
 /// A private address told to the whole world.

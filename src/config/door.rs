@@ -1,22 +1,23 @@
 //! `[[listener]]`: each door, joined with its upstream and its settings.
 
+mod target;
 mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::item::Item;
 use super::problem::{Place, Problem};
 use super::read::Reader;
 use super::resolve::Flags;
 use super::section::Section;
-use super::server::{Names, Server, Servers};
+use super::server::Server;
+use super::servers::{Names, Servers};
 use super::settings::{Places, Settings};
 use super::suggest;
 use super::types::ListenerConfig;
 use super::value;
 use crate::limits::AccessList;
+use crate::upstream::destinations::Mode;
 
 /// The port of the listener that is there when none is written.
 const IMPLIED_PORT: u16 = 2121;
@@ -75,8 +76,10 @@ impl Doors<'_> {
         let name = names.take(&mut s, "listener");
         s.overlay("bind", flags.listen.clone());
         let binds = binds(&mut s);
-        let server = self.server(&mut s);
-        let access = access(&mut s);
+        let mode = target::mode(&mut s);
+        let destinations = target::destinations(&mut s, mode);
+        let server = self.server(&mut s, mode);
+        let access = access(&mut s, mode);
         let greeting = s.take("greeting", greeting);
         let mut settings = self.base.clone();
         settings.read(&mut s, flags, |_| ());
@@ -86,6 +89,9 @@ impl Doors<'_> {
         }
         if let (true, Some(server)) = (tls.is_off(), server) {
             server.never_protected(&name).into_iter().for_each(|p| self.reader.report(p));
+        }
+        if let Some(server) = server {
+            tls.check_passthrough(&s, server, &settings);
         }
         let expose = settings.expose.resolve(settings.data.downstream.range);
         let place = s.place().cloned();
@@ -97,11 +103,16 @@ impl Doors<'_> {
         let (server, (bind, binds)) = (server?, binds?);
         settings.data.downstream.expose = expose.ok()?;
         settings.policy.greeting = greeting;
+        target::instruct(mode, &mut settings);
+        settings.data.downstream.borrowed = mode == Mode::Tproxy;
+        settings.advertise.original = mode.is_transparent();
         server.instruct(&mut settings);
         let tls = tls.instruct(&mut settings);
         let config = ListenerConfig {
             name,
             bind,
+            mode,
+            destinations: destinations?,
             upstream: server.options(),
             connect: settings.connect,
             access: access?,
@@ -115,22 +126,26 @@ impl Doors<'_> {
         Some(Door { config, place, binds, places: settings.places })
     }
 
-    /// The server it leads to; when there is only one, it need not be named.
-    fn server(&self, s: &mut Section<'_>) -> Option<&Server> {
+    /// The server it leads to; when there is only one, it need not be named. Where clients choose
+    /// the server, what is known of all of them: one without address, or the defaults.
+    fn server(&self, s: &mut Section<'_>, mode: Mode) -> Option<&Server> {
         let named = s.take("upstream", |item| Ok((item.text()?, item.clone())));
+        let Some((name, item)) = named else {
+            let meant = self.servers.meant(mode);
+            return match meant.as_slice() {
+                [] => self.servers.any(mode),
+                [only] => self.servers.named(only, mode),
+                _ if s.place_of("upstream").is_some() => None,
+                _ => {
+                    let problem = "several upstreams are there, and which one is meant is not said";
+                    let remedy = format!("add upstream = NAME, one of {}", meant.join(", "));
+                    s.missed("upstream", Problem::error(problem).remedy(remedy));
+                    None
+                }
+            };
+        };
         let names = || self.servers.names();
         let list = names().collect::<Vec<_>>().join(", ");
-        let Some((name, item)) = named else {
-            if let (Some(only), None) = (names().next(), names().nth(1)) {
-                return self.servers.named(only);
-            }
-            if s.place_of("upstream").is_none() && !list.is_empty() {
-                let problem = "several upstreams are there, and which one is meant is not said";
-                let remedy = format!("add upstream = NAME, one of {list}");
-                s.missed("upstream", Problem::error(problem).remedy(remedy));
-            }
-            return None;
-        };
         if !list.is_empty() && names().all(|known| known != name) {
             let problem = item.problem("there is no upstream of this name");
             s.report(
@@ -141,7 +156,7 @@ impl Doors<'_> {
                 },
             );
         }
-        self.servers.named(&name)
+        self.servers.named(&name, mode)
     }
 }
 
@@ -169,13 +184,12 @@ fn binds(s: &mut Section<'_>) -> Option<(Vec<SocketAddr>, Vec<Option<Place>>)> {
     Some(pairs.into_iter().unzip())
 }
 
-/// Who may connect: everybody when nothing is said, but nobody is let in by an empty list (S36).
-fn access(s: &mut Section<'_>) -> Option<AccessList> {
-    let everybody = || vec![IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
+/// Who may connect; nobody is let in by an empty list (S36).
+fn access(s: &mut Section<'_>, mode: Mode) -> Option<AccessList> {
     let place = s.place_of("clients");
     let allow = match &place {
         Some(_) => s.list("clients", value::network),
-        None => Some(everybody()),
+        None => Some(target::clients(mode)),
     };
     let deny = match s.place_of("deny_clients") {
         Some(_) => s.list("deny_clients", value::network),

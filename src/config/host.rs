@@ -7,8 +7,6 @@ use super::problem::Problem;
 use crate::advertise::options::Source;
 use crate::upstream::options::HostPort;
 
-/// The port of FTP (RFC 959).
-pub(super) const FTP_PORT: u16 = 21;
 /// The port of STUN (RFC 8489).
 pub(super) const STUN_PORT: u16 = 3478;
 
@@ -38,14 +36,18 @@ impl Host {
     }
 }
 
-/// `HOST[:PORT]`; an IPv6 literal stands in brackets when a port follows. `usual` is the port when
-/// none is written.
-pub(super) fn host_port(item: &Item, usual: u16) -> Result<HostPort, Problem> {
+/// `HOST[:PORT]`, with the port there is when none is written; an IPv6 literal stands in brackets
+/// when a port follows.
+pub(super) fn host_port(default: u16) -> impl Fn(&Item) -> Result<HostPort, Problem> {
+    move |item| server(item, default)
+}
+
+fn server(item: &Item, default: u16) -> Result<HostPort, Problem> {
     let text = item.text()?;
     let text = text.trim();
     let malformed = || {
         item.problem("not a server's address").remedy(format!(
-            "write \"ftp.example.com\", \"192.0.2.5:{usual}\" or \"[2001:db8::5]:{usual}\""
+            "write \"ftp.example.com\", \"192.0.2.5:{default}\" or \"[2001:db8::5]:{default}\""
         ))
     };
     if text.contains("://") {
@@ -53,7 +55,7 @@ pub(super) fn host_port(item: &Item, usual: u16) -> Result<HostPort, Problem> {
     }
     let (host, port) = split(text).ok_or_else(malformed)?;
     let port = match port {
-        None => usual,
+        None => default,
         Some(digits) => digits
             .parse::<u16>()
             .ok()

@@ -15,6 +15,7 @@ mod read;
 mod resolve;
 mod section;
 mod server;
+mod servers;
 mod settings;
 mod source;
 mod suggest;

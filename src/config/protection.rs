@@ -6,10 +6,10 @@ use super::section::Section;
 use super::value;
 use crate::tls::{CertificateFiles, TlsVersion};
 
-/// Where clients and servers expect AUTH after a greeting in the clear (RFC 4217).
-const EXPLICIT: u16 = 21;
+/// Where clients and servers expect AUTH after a greeting in the clear (RFC 4217), or no TLS at all.
+pub(super) const EXPLICIT: u16 = 21;
 /// Where they expect TLS from the first byte.
-const IMPLICIT: u16 = 990;
+pub(super) const IMPLICIT: u16 = 990;
 
 /// The versions that are spoken.
 pub(super) const VERSIONS: &[(&str, TlsVersion)] =

@@ -11,7 +11,7 @@ use super::item::{Item, Table};
 use super::problem::Problem;
 use super::read::Reader;
 use super::section::Section;
-use super::server::Servers;
+use super::servers::Servers;
 use super::settings::{DAY, Settings};
 use super::suggest;
 use super::types::{Config, Overrides};
@@ -73,6 +73,7 @@ pub(super) fn config(reader: &Reader, file: Option<Arc<Table>>, overrides: &Over
     let servers = Servers::read(reader, &mut root, &flags);
     let doors =
         Doors { reader, flags: &flags, base: &base, servers: &servers }.read(&mut root, from_file);
+    servers.finish(reader, &root);
     root.finish();
 
     let right = doors.iter().flatten().map(|door| door.config.clone()).collect::<Vec<_>>();

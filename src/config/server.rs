@@ -1,4 +1,4 @@
-//! `[[upstream]]`: the servers, before they are joined with a listener's settings.
+//! `[[upstream]]`: a server, before it is joined with a listener's settings.
 
 mod tls;
 
@@ -9,13 +9,12 @@ use std::time::Duration;
 use super::host;
 use super::item::Item;
 use super::problem::{Place, Problem};
-use super::read::Reader;
 use super::resolve::Flags;
 use super::section::Section;
 use super::settings::{DAY, Settings};
 use super::value;
 use crate::session::policy::{AborStyle, DataCommand, Policy, UpstreamMode};
-use crate::upstream::options::{HostPort, UpstreamOptions};
+use crate::upstream::options::{HostPort, Source, UpstreamOptions};
 
 /// How long a refused EPSV is remembered (P73).
 const RETRY_EPSV: Duration = Duration::from_secs(600);
@@ -24,7 +23,9 @@ const RETRY_EPSV: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(super) struct Server {
     name: String,
-    address: HostPort,
+    place: Option<Place>,
+    /// None, where only clients say which server they want.
+    address: Option<HostPort>,
     mode: UpstreamMode,
     ports: RangeInclusive<u16>,
     abor: AborStyle,
@@ -32,9 +33,56 @@ pub(super) struct Server {
     retry_epsv: Duration,
     tls: tls::Protection,
     sessions: usize,
+    source: Source,
+    mark: Option<u32>,
 }
 
 impl Server {
+    /// One of which nothing is written.
+    pub(super) fn any(name: String) -> Self {
+        let Policy { upstream_mode: mode, upstream_ports: ports, abor, cr_nul, .. } =
+            Policy::default();
+        Self {
+            name,
+            place: None,
+            address: None,
+            mode,
+            ports,
+            abor,
+            cr_nul,
+            retry_epsv: RETRY_EPSV,
+            tls: tls::Protection::none(),
+            sessions: 0,
+            source: Source::Auto,
+            mark: None,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it stands for whatever server a client chooses.
+    pub(super) fn is_any(&self) -> bool {
+        self.address.is_none()
+    }
+
+    /// That it has no address, where it needs one.
+    pub(super) fn without_address(&self) -> Problem {
+        let problem = Problem::error("`address` is missing").within(self.place.as_ref());
+        problem.about(format!("upstream.{}.address", self.name))
+    }
+
+    /// That its certificate could not be verified, as nobody knows its name.
+    pub(super) fn nameless(&self) -> Option<Problem> {
+        let place = self.tls.wants_name()?;
+        let reason = "clients choose the server, so the name in its certificate is not known";
+        let problem = Problem::error(reason).within(place.or(self.place.as_ref()));
+        let remedy =
+            "add the `server_name` that all of them share, a `fingerprint`, or verify = \"off\"";
+        Some(problem.about(format!("upstream.{}.tls.verify", self.name)).remedy(remedy))
+    }
+
     /// Gives a listener's settings what depends on the server behind it.
     pub(super) fn instruct(&self, settings: &mut Settings) {
         let policy = &mut settings.policy;
@@ -42,6 +90,7 @@ impl Server {
         policy.upstream_ports = self.ports.clone();
         policy.abor = self.abor;
         policy.cr_nul = self.cr_nul;
+        settings.data.upstream.borrowed = self.source == Source::Client;
         self.tls.instruct(settings);
     }
 
@@ -53,7 +102,14 @@ impl Server {
             tls: self.tls.options(),
             sessions: NonZeroUsize::new(self.sessions),
             retry_epsv: self.retry_epsv,
+            source: self.source,
+            mark: self.mark,
         }
+    }
+
+    /// Whether our connection to it may be under TLS.
+    pub(super) fn is_protected(&self) -> bool {
+        self.tls.options().is_some()
     }
 
     /// What a listener without TLS makes of a server that is to be protected as the client is.
@@ -68,66 +124,28 @@ impl Server {
     }
 }
 
-/// All of them, the wrong ones by name only, so that a reference to one is no second problem.
-#[derive(Debug, Default)]
-pub(super) struct Servers(Vec<(String, Option<Server>)>);
-
-impl Servers {
-    /// Reads them; that there is none has then been reported.
-    pub(super) fn read(reader: &Reader, root: &mut Section<'_>, flags: &Flags) -> Self {
-        let mut sections = root.sections("upstream");
-        if sections.is_empty() {
-            if flags.upstream.is_none() && !reader.any_variable("FTPGATE_UPSTREAM_") {
-                root.missed(
-                    "upstream",
-                    Problem::error("there is no [[upstream]]: no server to carry sessions to")
-                        .remedy(
-                            "add [[upstream]] with address = \"HOST:21\", or give --upstream HOST",
-                        ),
-                );
-                return Self::default();
-            }
-            sections.push(root.implied("upstream"));
-        }
-        if let (Some(flag), 2..) = (&flags.upstream, sections.len()) {
-            reader.report(
-                flag.problem("can stand for the only upstream, and the file has several")
-                    .remedy("set FTPGATE_UPSTREAM_NAME_ADDRESS for the one that is meant"),
-            );
-        }
-        let mut names = Names::default();
-        let read = sections.into_iter().map(|mut s| {
-            let name = names.take(&mut s, "upstream");
-            (name.clone(), server(s, flags, name))
-        });
-        Self(read.collect())
-    }
-
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
-    }
-
-    pub(super) fn named(&self, wanted: &str) -> Option<&Server> {
-        self.0.iter().find(|(name, _)| name == wanted)?.1.as_ref()
-    }
-}
-
-fn server(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
+/// Reads one.
+pub(super) fn read(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Server> {
     s.overlay("address", flags.upstream.clone());
-    let address = s.require("address", |item| host::host_port(item, host::FTP_PORT));
-    let Policy { mut upstream_mode, mut upstream_ports, mut abor, mut cr_nul, .. } =
-        Policy::default();
-    let (mut retry_epsv, mut sessions) = (RETRY_EPSV, 0);
-    s.set("data", &mut upstream_mode, value::choice(MODES));
-    s.set("data_ports", &mut upstream_ports, data_ports);
-    s.set("abor", &mut abor, value::choice(ABOR));
-    s.set("cr_nul", &mut cr_nul, Item::boolean);
-    s.set("retry_epsv", &mut retry_epsv, value::duration(Duration::ZERO..=DAY));
-    s.set("sessions", &mut sessions, value::integer(0..=1_000_000));
-    let tls = tls::Protection::read(s.section("tls"), address.as_ref());
+    let written = s.written("address");
+    let tls = tls::Protection::read(s.section("tls"));
+    let address = s.take("address", host::host_port(tls.port()));
+    if let Some(address) = &address {
+        tls.check_port(&s, address);
+    }
+    let mut server = Server { place: s.place().cloned(), ..Server::any(name) };
+    s.set("data", &mut server.mode, value::choice(MODES));
+    s.set("data_ports", &mut server.ports, data_ports);
+    s.set("abor", &mut server.abor, value::choice(ABOR));
+    s.set("cr_nul", &mut server.cr_nul, Item::boolean);
+    s.set("retry_epsv", &mut server.retry_epsv, value::duration(Duration::ZERO..=DAY));
+    s.set("sessions", &mut server.sessions, value::integer(0..=1_000_000));
+    s.set("source", &mut server.source, value::choice(SOURCES));
+    server.mark = s.take("mark", value::integer(0..=i64::from(u32::MAX)));
+    server.tls = tls;
     s.finish();
-    let (mode, ports) = (upstream_mode, upstream_ports);
-    Some(Server { name, address: address?, mode, ports, abor, cr_nul, retry_epsv, sessions, tls })
+    server.address = address;
+    (server.address.is_some() || written.is_none()).then_some(server)
 }
 
 const MODES: &[(&str, UpstreamMode)] = &[
@@ -142,6 +160,8 @@ const MODES: &[(&str, UpstreamMode)] = &[
 
 const ABOR: &[(&str, AborStyle)] = &[("plain", AborStyle::Plain), ("urgent", AborStyle::Urgent)];
 
+const SOURCES: &[(&str, Source)] = &[("auto", Source::Auto), ("client", Source::Client)];
+
 /// Never below 1024: a server could name a service's port of its own machine (S2).
 fn data_ports(item: &Item) -> Result<RangeInclusive<u16>, Problem> {
     let range = value::port_range(item)?;
@@ -149,32 +169,4 @@ fn data_ports(item: &Item) -> Result<RangeInclusive<u16>, Problem> {
         return Err(item.problem("ports below 1024 belong to services and are never dialled"));
     }
     Ok(range.first..=range.last)
-}
-
-/// Names given so far, as they appear in variables, and where.
-#[derive(Debug, Default)]
-pub(super) struct Names(Vec<(String, Option<Place>)>);
-
-impl Names {
-    /// Reads the name of the next element of an array, or makes one up from its index.
-    pub(super) fn take(&mut self, s: &mut Section<'_>, kind: &str) -> String {
-        let place = s.place_of("name");
-        let name = s.take("name", value::name).unwrap_or_else(|| match s.place() {
-            Some(_) => format!("{kind}-{}", self.0.len()),
-            None => "default".into(),
-        });
-        s.named(&name);
-        let key = name.to_ascii_uppercase().replace(['-', '.'], "_");
-        if let Some((_, first)) = self.0.iter().find(|(taken, _)| *taken == key) {
-            let problem = Problem::error(format!("the name `{name}` is taken"))
-                .within(place.as_ref().or(s.place()));
-            let problem = match first {
-                Some(first) => problem.context(first, "by this one"),
-                None => problem,
-            };
-            s.report("name", problem);
-        }
-        self.0.push((key, place));
-        name
-    }
 }

@@ -11,10 +11,12 @@ use super::resolve::Flags;
 use super::section::Section;
 use super::value;
 use crate::advertise::options::{AdvertiseOptions, CloudOptions, Mapping, Rule, Source};
-use crate::data::options::DataOptions;
+use crate::data::options::{DataOptions, PortRange};
 use crate::limits::LimitOptions;
 use crate::session::policy::{Policy, PortCommand, UnknownVerbs};
 
+/// Ports that are held all the time.
+const FORWARDED: u16 = 1000;
 const ZERO: Duration = Duration::ZERO;
 const MOMENT: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
@@ -44,6 +46,7 @@ pub(super) struct Settings {
 pub(super) struct Places {
     pub(super) ports: Option<Place>,
     pub(super) upstream_ports: Option<Place>,
+    pub(super) forwarded: Option<Place>,
     pub(super) expose: Option<Place>,
     pub(super) address: Option<Place>,
 }
@@ -104,6 +107,11 @@ impl Settings {
         if let Some(avoid) = s.list("upstream_avoid", value::port) {
             self.data.upstream.avoid = avoid;
         }
+        s.set(
+            "passthrough_ports",
+            &mut self.data.forwarded,
+            located(&mut places.forwarded, forwarded),
+        );
         s.set("expose", &mut self.expose, located(&mut places.expose, expose::parse));
         s.set("bind", &mut self.data.downstream.bind, bind);
         s.set("port_command", &mut self.policy.port_command, value::choice(PORT_COMMAND));
@@ -133,7 +141,7 @@ impl Settings {
             Ok(looked_for.then(CloudOptions::default))
         });
         s.set("mapping", &mut into.mapping, value::choice(MAPPING));
-        s.set("stun", &mut into.stun, |item| host_port(item, STUN_PORT).map(Some));
+        s.set("stun", &mut into.stun, |item| host_port(STUN_PORT)(item).map(Some));
         s.set("refresh", &mut into.refresh, value::duration(SECOND..=DAY));
         if let Some(rules) = s.tables("rules", rule) {
             into.rules = rules;
@@ -235,6 +243,19 @@ fn bind(item: &Item) -> Result<Option<IpAddr>, Problem> {
         return Ok(None);
     }
     value::address(item).map(Some)
+}
+
+/// Never below 1024: services of the server's own machine are there (S2). Each of them takes a
+/// descriptor all the time.
+fn forwarded(item: &Item) -> Result<Option<PortRange>, Problem> {
+    let range = value::port_range(item)?;
+    if range.first < 1024 {
+        return Err(item.problem("ports below 1024 are never dialled"));
+    }
+    if range.last - range.first >= FORWARDED {
+        return Err(item.problem(format!("must not have more than {FORWARDED} ports")));
+    }
+    Ok(Some(range))
 }
 
 fn pipe(item: &Item) -> Result<usize, Problem> {

@@ -1,7 +1,9 @@
+mod acme;
 mod checks;
 mod environment;
 mod reference;
 mod tls;
+mod transparent;
 mod values;
 
 use super::*;

@@ -11,6 +11,7 @@ use crate::limits::{AccessList, LimitOptions};
 use crate::session::policy::Policy;
 use crate::telemetry::options::LogOptions;
 use crate::tls::ServerTlsOptions;
+use crate::upstream::destinations::{Destinations, Mode};
 use crate::upstream::options::UpstreamOptions;
 
 /// A whole configuration, read, checked and with every default filled in.
@@ -33,7 +34,11 @@ pub(crate) struct ListenerConfig {
     pub(crate) name: String,
     /// Where clients connect; at least one, no two listeners on the same.
     pub(crate) bind: Vec<SocketAddr>,
-    /// The server behind it.
+    /// Who names the server that a session goes to.
+    pub(crate) mode: Mode,
+    /// Where clients may go who choose it themselves; empty where they do not.
+    pub(crate) destinations: Destinations,
+    /// The server behind it, or what is known of all those that clients choose.
     pub(crate) upstream: UpstreamOptions,
     /// `T_dial` of the control connection to it.
     pub(crate) connect: Duration,

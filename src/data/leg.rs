@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use super::claims::Claims;
 use super::guard::{Guard, Handshake};
-use super::ports::PortLease;
-use crate::net::socket;
+use super::ports::{PortLease, Visitor};
+use crate::net::socket::{self, Origin};
 use crate::net::stream::Stream;
 use crate::session::event::{Fault, LegTls};
 
@@ -19,13 +20,19 @@ use crate::session::event::{Fault, LegTls};
 pub(crate) enum LegSource {
     /// The peer connects to this port.
     Accept(PortLease),
+    /// The peer is here already.
+    Up {
+        /// Its connection.
+        stream: TcpStream,
+        /// Its end's address.
+        peer: SocketAddr,
+    },
     /// We connect.
     Connect {
         /// Whom to.
         to: SocketAddr,
-        /// The local address and port to leave from (P41, P40), port 0 for any; `None`: the
-        /// kernel's choice.
-        from: Option<SocketAddr>,
+        /// How it leaves.
+        from: Origin,
     },
 }
 
@@ -50,12 +57,12 @@ pub(super) struct Leg {
 }
 
 enum State {
-    /// The port listens, the peer is not here.
-    Accepting(PortLease),
+    /// The port listens, the peer is not here, or has not proven yet that it is.
+    Accepting { lease: PortLease, claims: Claims },
     /// To be dialled when the time has come.
-    Waiting { to: SocketAddr, from: Option<SocketAddr> },
+    Waiting { to: SocketAddr, from: Origin },
     /// Our connect is on its way.
-    Dialing { to: SocketAddr, from: Option<SocketAddr>, connect: Connect },
+    Dialing { to: SocketAddr, from: Origin, connect: Connect },
     /// Connected, and on its way to TLS.
     Shaking { peer: SocketAddr, handshake: Handshake },
     /// It is up; `None` once it was taken.
@@ -68,7 +75,10 @@ impl Leg {
     /// A leg that accepts from now on, or waits for [`dial`](Self::dial).
     pub(super) fn new(source: LegSource) -> Self {
         let state = match source {
-            LegSource::Accept(lease) => State::Accepting(lease),
+            LegSource::Accept(lease) => State::Accepting { lease, claims: Claims::default() },
+            LegSource::Up { stream, peer } => {
+                State::Up(Some(Connected { stream: stream.into(), peer, tls: None }))
+            }
             LegSource::Connect { to, from } => State::Waiting { to, from },
         };
         Self { state, strangers: 0, guard: None }
@@ -84,6 +94,9 @@ impl Leg {
 
     /// Puts it under TLS: now if it is connected, else as soon as it is (P120).
     pub(super) fn protect(&mut self, guard: Guard) {
+        if let State::Accepting { claims, .. } = &mut self.state {
+            claims.protect(&guard);
+        }
         self.guard = Some(guard);
         if let State::Up(up) = &mut self.state
             && let Some(Connected { stream: Stream::Plain(stream), peer, .. }) = up.take()
@@ -101,7 +114,7 @@ impl Leg {
 
     /// Whether its peer has yet to connect.
     pub(super) fn accepts(&self) -> bool {
-        matches!(self.state, State::Accepting(_))
+        matches!(self.state, State::Accepting { .. })
     }
 
     /// Whether it has yet to be dialled.
@@ -125,7 +138,7 @@ impl Leg {
     /// Connections that came to its port and were not the peer's.
     pub(super) fn strangers(&self) -> u32 {
         match &self.state {
-            State::Accepting(lease) => lease.strangers(),
+            State::Accepting { lease, .. } => lease.strangers(),
             _ => self.strangers,
         }
     }
@@ -138,10 +151,25 @@ impl Leg {
     pub(super) async fn next(&mut self) -> Result<(), Fault> {
         loop {
             match &mut self.state {
-                State::Accepting(lease) => {
-                    let (stream, peer) = lease.accept().await.map_err(|_| Fault::Local)?;
-                    self.strangers = lease.strangers();
-                    self.connected(stream, peer);
+                State::Accepting { lease, claims } => {
+                    tokio::select! {
+                        proven = claims.next() => {
+                            self.strangers = lease.strangers();
+                            let (proven, fault) = proven.map_or_else(|f| (None, Some(f)), |c| (Some(c), None));
+                            self.state = State::Up(proven);
+                            fault.map_or(Ok(()), Err)?;
+                        }
+                        visitor = lease.accept() => {
+                            let Visitor { stream, peer, claims: claim } =
+                                visitor.map_err(|_| Fault::Local)?;
+                            if claim {
+                                claims.add(peer, stream, self.guard.as_ref());
+                            } else {
+                                self.strangers = lease.strangers();
+                                self.connected(stream, peer);
+                            }
+                        }
+                    }
                 }
                 State::Dialing { to, from, connect } => {
                     let (to, from) = (*to, *from);

@@ -8,17 +8,21 @@
 //! transfer   the handle, and the task behind it
 //!   opening    bring both legs up, in the order the dialogue asks for (P42, P43, P46)
 //!     leg        accept or connect          ports   leases of ports
+//!       claims     who of several it is, on a port shared under TLS
 //!   relay      both directions until delivered, broken, stalled or stopped
 //!     pump       one direction              splice  through a pipe of the kernel
 //!     cipher     both, where a leg is under TLS     guard   the handshakes of legs
+//! mirror     ports that are the server's own, for dialogues that we cannot read
 //! ```
 
+pub(crate) mod mirror;
 pub(crate) mod options;
 pub(crate) mod ports;
 pub(crate) mod throttle;
 pub(crate) mod transfer;
 
 mod cipher;
+mod claims;
 pub(crate) mod guard;
 mod leg;
 mod meter;

@@ -57,6 +57,8 @@ pub(crate) struct PortOptions {
     pub(crate) expose: Expose,
     /// Where to listen; `None` is the local address of the control connection (S34).
     pub(crate) bind: Option<IpAddr>,
+    /// That address need not be this machine's: peers aim at somebody else (P172).
+    pub(crate) borrowed: bool,
 }
 
 /// The port to tell for the port we listen on, when a NAT in front shifts them (P69).
@@ -91,6 +93,8 @@ pub(crate) struct DataOptions {
     pub(crate) downstream: PortOptions,
     /// Ports that servers connect to, in active mode.
     pub(crate) upstream: PortOptions,
+    /// Ports that lead to the same port of the server, where AUTH is the server's (P122).
+    pub(crate) forwarded: Option<PortRange>,
     /// Where our connections to active clients leave from, 20 for firewalls of old; 0 is any port
     /// (P40).
     pub(crate) source_port: u16,
@@ -167,6 +171,7 @@ impl Default for DataOptions {
         Self {
             downstream: PortOptions::new(PortRange { first: 10100, last: 10199 }),
             upstream: PortOptions::new(PortRange { first: 11000, last: 11999 }),
+            forwarded: None,
             source_port: 0,
             accept: Duration::from_secs(60),
             dial: Duration::from_secs(15),
@@ -204,7 +209,7 @@ impl std::fmt::Display for PortOptions {
 impl PortOptions {
     /// Exactly this range: nothing left out, told as it is, on the control connection's address.
     pub(crate) const fn new(range: PortRange) -> Self {
-        Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None }
+        Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None, borrowed: false }
     }
 
     /// The ports that peers are told, where these lie in one range of their own.

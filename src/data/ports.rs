@@ -3,25 +3,33 @@
 //! A lease normally has a port to itself: picked at random among the unused (S3), bound on demand,
 //! closed again as soon as the one connection it waits for is there (P36, P51). When no port is
 //! unused, a port is shared among peers of *different* addresses, told apart by where the
-//! connection comes from (S22); two leases for one address never share a port (S5).
+//! connection comes from (S22). Two leases for one address share a port only if both can tell their
+//! peers by the TLS session that these resume ([`Proof`]), and only as the last resort (S5).
 
+mod lease;
 mod local;
+mod mapped;
+mod sharing;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-
-pub(crate) use local::Local;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use super::options::PortOptions;
 use crate::net::socket;
+use crate::tls::ServerSession;
+use lease::Handed;
+pub(crate) use lease::{PortLease, Visitor};
+pub(crate) use local::Local;
+pub(crate) use mapped::Mapped;
+use sharing::{Claimant, Unsorted};
 
 /// Ports held by somebody else that one lease passes over before it asks to share. Each costs
 /// some 5 us; a range that is not ours at all must not hold a worker up for long.
@@ -29,23 +37,23 @@ const BIND_TRIES: usize = 64;
 /// One port in so many rests after its use while others are unused, so that late packets and
 /// strays of the last peer do not meet the next.
 const RESTING_SHARE: usize = 4;
-/// Pause after an accept that failed for want of descriptors or memory (S24).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Leases of one address on one port, at most: for each connection that comes, the keys of so many
+/// sessions are tried.
+const MOST_SHARERS: usize = 64;
+/// Connections that a lease may be handed before it has looked at the first: one is wanted, and on
+/// a shared port others can say that they are it.
+const MOST_HANDED: usize = 4;
 
 /// Why no port was leased.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LeaseError {
-    /// Every port of the range already waits for this very peer, or is held by somebody else.
+    /// Every port of the range already waits for this very address, or is held by somebody else.
     #[error("every data port of the range is taken")]
     Exhausted,
     /// The kernel refused: descriptors, permission, an address that is not ours.
     #[error("cannot listen on a data port: {0}")]
     Local(#[from] io::Error),
 }
-
-/// The ports that a router in front lets through, by the ports we listen on, and what each is called
-/// outside.
-pub(crate) type Mapped = BTreeMap<u16, u16>;
 
 /// The one peer that may connect to a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +69,16 @@ impl Expected {
     pub(crate) fn admits(self, peer: IpAddr) -> bool {
         self.0 == peer.to_canonical()
     }
+}
+
+/// By what a lease tells its peer from others of the same address.
+#[derive(Debug, Clone)]
+pub(crate) struct Proof {
+    /// The peer's data connection resumes a TLS session of this one, or is refused (P145, P149).
+    pub(crate) session: ServerSession,
+    /// How long a connection may take until its first words name a session: as long as the lease
+    /// waits, since clients begin TLS only when they are told that the transfer starts.
+    pub(crate) patience: Duration,
 }
 
 /// The ports of one side of a listener, on each local address apart. Shared by all workers; its
@@ -91,6 +109,8 @@ struct OpenPort {
     /// The leases own it together; the last one closes it.
     listener: Weak<Listener>,
     waiting: Vec<Waiting>,
+    /// Connections that have not said yet whose they are; oldest first.
+    unsorted: Vec<Unsorted>,
 }
 
 /// A lease that waits for its peer, as others see it.
@@ -98,17 +118,31 @@ struct OpenPort {
 struct Waiting {
     lease: u64,
     expected: Expected,
-    hand_over: oneshot::Sender<Arrival>,
+    hand_over: mpsc::Sender<Handed>,
+    proof: Option<Proof>,
+    /// It has shared the port with a lease of the same address. From then on its peer has to
+    /// prove itself: a late connection may be the other's.
+    shares: bool,
 }
 
-/// A connection accepted by another lease of the same port, perhaps on another worker.
-type Arrival = (std::net::TcpStream, SocketAddr);
+/// What becomes of a connection.
+#[derive(Debug)]
+enum Verdict {
+    /// Nobody waits for it.
+    Stranger,
+    /// It is this lease's, whose right is used up.
+    Peer(Waiting),
+    /// It is the one's whose TLS session it resumes.
+    Either(Vec<Claimant>),
+}
 
 /// A listening data port. Fields drop in this order: the port is free once the socket is closed.
 #[derive(Debug)]
 struct Listener {
     socket: TcpListener,
     place: Place,
+    /// Connections that were nobody's.
+    strangers: Arc<AtomicU32>,
 }
 
 /// A port taken out of the pool; dropping gives it back.
@@ -121,8 +155,12 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(ports) = self.pool.lock().get_mut(&self.address) {
-            ports.give_back(self.port, self.pool.usable.len());
+        let (usable, mut by_address) = (self.pool.usable.len(), self.pool.lock());
+        let Some(ports) = by_address.get_mut(&self.address) else { return };
+        ports.give_back(self.port, usable);
+        // Addresses that peers choose are without number: nothing is kept of one that nobody uses.
+        if self.pool.options.borrowed && ports.unused() == usable {
+            by_address.remove(&self.address);
         }
     }
 }
@@ -142,6 +180,11 @@ impl Ports {
         self.resting.swap_remove_back(pick(self.resting.len(), resting)?)
     }
 
+    /// How many are neither open nor on their way.
+    fn unused(&self) -> usize {
+        self.free.len() + self.resting.len()
+    }
+
     fn give_back(&mut self, port: u16, usable: usize) {
         self.resting.push_back(port);
         if self.resting.len() > usable / RESTING_SHARE {
@@ -149,31 +192,56 @@ impl Ports {
         }
     }
 
-    /// An open port that suits and where nobody waits for `expected`, searched from a random one on.
+    /// The open port that suits and where the fewest wait for the address of `newcomer`, searched
+    /// from a random one on.
     fn shareable(
         &mut self,
-        expected: Expected,
+        newcomer: &Waiting,
         suits: impl Fn(u16) -> bool,
     ) -> Option<(&mut OpenPort, Arc<Listener>)> {
         let start = rand::random::<u16>();
-        let suits = |(port, open): &(&u16, &OpenPort)| {
-            suits(**port) && open.waiting.iter().all(|waiting| waiting.expected != expected)
-        };
-        let (&port, _) = self.open.range(start..).chain(self.open.range(..start)).find(suits)?;
+        let ports = self.open.range(start..).chain(self.open.range(..start));
+        let ports = ports.filter(|(port, _)| suits(**port));
+        let rivals = ports.filter_map(|(&port, open)| Some((port, open.rivals(newcomer)?)));
+        let (port, _) = rivals.min_by_key(|(_, rivals)| *rivals)?;
         let open = self.open.get_mut(&port)?;
         let listener = open.listener.upgrade()?;
         Some((open, listener))
     }
 
-    /// Takes the waiting leases that `chosen` names; forgets the port with its last one.
-    fn remove(&mut self, port: u16, chosen: impl Fn(&Waiting) -> bool) -> Option<Waiting> {
-        let waiting = &mut self.open.get_mut(&port)?.waiting;
-        let place = waiting.iter().position(chosen)?;
-        let found = waiting.swap_remove(place);
-        if waiting.is_empty() {
+    /// Takes the waiting lease that `chosen` names; forgets the port with its last one. What comes
+    /// with it is to be dropped without the lock.
+    fn remove(
+        &mut self,
+        port: u16,
+        chosen: impl Fn(&Waiting) -> bool,
+    ) -> Option<(Waiting, Vec<Unsorted>)> {
+        let open = self.open.get_mut(&port)?;
+        let place = open.waiting.iter().position(chosen)?;
+        let found = open.waiting.swap_remove(place);
+        let orphans = open.orphans(found.expected);
+        if open.waiting.is_empty() {
             self.open.remove(&port);
         }
-        Some(found)
+        Some((found, orphans))
+    }
+
+    /// Whose a connection from `peer` is.
+    fn admit(&mut self, port: u16, peer: IpAddr) -> (Verdict, Vec<Unsorted>) {
+        let waiting = self.open.get(&port).map_or(&[][..], |open| &*open.waiting);
+        let meant: Vec<_> = waiting.iter().filter(|w| w.expected.admits(peer)).collect();
+        match &*meant {
+            [] => (Verdict::Stranger, Vec::new()),
+            [only] if !only.shares => {
+                let lease = only.lease;
+                let removed = self.remove(port, |w| w.lease == lease);
+                removed.map_or((Verdict::Stranger, Vec::new()), |(w, u)| (Verdict::Peer(w), u))
+            }
+            several => {
+                let claimants = several.iter().filter_map(|waiting| waiting.claimant()).collect();
+                (Verdict::Either(claimants), Vec::new())
+            }
+        }
     }
 }
 
@@ -199,6 +267,9 @@ impl PortPool {
     /// A port for one connection from `expected`; it listens when this returns (P36). `local` is
     /// the local address of the control connection (S34).
     ///
+    /// With a `proof` it may be a port where others of the same address wait, who have theirs: to be
+    /// given only where no data will move without it.
+    ///
     /// Must be called on a worker's runtime.
     ///
     /// # Errors
@@ -207,46 +278,26 @@ impl PortPool {
         self: &Arc<Self>,
         local: impl Into<Local>,
         expected: IpAddr,
+        proof: Option<Proof>,
     ) -> Result<PortLease, LeaseError> {
-        self.lease_of(local.into(), expected, |_| true)
-    }
-
-    /// As [`lease`](Self::lease), for a peer who comes through the router in front: only of the ports
-    /// that it maps, told as it calls them (P69).
-    pub(crate) fn lease_mapped(
-        self: &Arc<Self>,
-        local: impl Into<Local>,
-        expected: IpAddr,
-    ) -> Result<PortLease, LeaseError> {
-        let Some(mapped) = self.mapped.load_full() else { return self.lease(local, expected) };
-        let mut lease = self.lease_of(local.into(), expected, |port| mapped.contains_key(&port))?;
-        lease.mapped = Some(mapped);
-        Ok(lease)
-    }
-
-    /// From now on these are the ports that the router in front maps; `None`: it has no say.
-    pub(crate) fn set_mapped(&self, mapped: Option<Arc<Mapped>>) {
-        self.mapped.store(mapped);
-    }
-
-    /// The ports that may be given out, each with what it is told as.
-    pub(crate) fn offered(&self) -> impl Iterator<Item = (u16, u16)> {
-        self.usable.iter().map(|&port| (port, self.options.expose.told(port).unwrap_or(port)))
+        self.lease_of(local.into(), expected, proof, |_| true)
     }
 
     fn lease_of(
         self: &Arc<Self>,
         local: Local,
         expected: IpAddr,
+        proof: Option<Proof>,
         suits: impl Fn(u16) -> bool,
     ) -> Result<PortLease, LeaseError> {
         let (address, expected) = (self.listen_address(local), Expected::new(expected));
+        let (waiting, handed) = self.enlist(expected, proof);
         let mut taken = Vec::new();
         while taken.len() < BIND_TRIES {
             let Some(place) = self.take(address, &suits) else { break };
-            let bound = socket::listen_data(address.port(place.port));
+            let bound = socket::listen_data(address.port(place.port), self.options.borrowed);
             match bound.and_then(TcpListener::from_std) {
-                Ok(socket) => return Ok(self.open(Listener { socket, place }, expected)),
+                Ok(socket) => return Ok(self.open(socket, place, waiting, handed)),
                 Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
                     self.passed_over.fetch_add(1, Ordering::Relaxed);
                     taken.push(place);
@@ -254,7 +305,7 @@ impl PortPool {
                 Err(e) => return Err(LeaseError::Local(e)),
             }
         }
-        self.share(address, expected, suits).ok_or(LeaseError::Exhausted)
+        self.share(address, waiting, handed, suits).ok_or(LeaseError::Exhausted)
     }
 
     /// How many ports listen now.
@@ -270,7 +321,7 @@ impl PortPool {
     /// Tries every port once and says which cannot be had: for the start, before any lease.
     pub(crate) fn probe(&self, local: IpAddr) -> Vec<(u16, io::Error)> {
         let address = self.listen_address(local.into());
-        let attempt = |port| socket::listen_data(address.port(port));
+        let attempt = |port| socket::listen_data(address.port(port), self.options.borrowed);
         self.usable.iter().filter_map(|&port| attempt(port).err().map(|e| (port, e))).collect()
     }
 
@@ -292,10 +343,20 @@ impl PortPool {
         Some(Place { pool: Arc::clone(self), address, port })
     }
 
-    fn open(&self, listener: Listener, expected: Expected) -> PortLease {
-        let listener = Arc::new(listener);
-        let (waiting, lease) = self.enlist(&listener, expected);
-        let open = OpenPort { listener: Arc::downgrade(&listener), waiting: vec![waiting] };
+    fn open(
+        &self,
+        socket: TcpListener,
+        place: Place,
+        waiting: Waiting,
+        handed: mpsc::Receiver<Handed>,
+    ) -> PortLease {
+        let listener = Arc::new(Listener { socket, place, strangers: Arc::default() });
+        let lease = PortLease::new(handed, waiting.lease, &listener);
+        let open = OpenPort {
+            listener: Arc::downgrade(&listener),
+            waiting: vec![waiting],
+            unsorted: Vec::new(),
+        };
         if let Some(ports) = self.lock().get_mut(&listener.place.address) {
             ports.open.insert(listener.place.port, open);
         }
@@ -305,96 +366,26 @@ impl PortPool {
     fn share(
         &self,
         address: Local,
-        expected: Expected,
+        waiting: Waiting,
+        handed: mpsc::Receiver<Handed>,
         suits: impl Fn(u16) -> bool,
     ) -> Option<PortLease> {
         let mut by_address = self.lock();
-        let (open, listener) = by_address.get_mut(&address)?.shareable(expected, suits)?;
-        let (waiting, lease) = self.enlist(&listener, expected);
-        open.waiting.push(waiting);
+        let (open, listener) = by_address.get_mut(&address)?.shareable(&waiting, suits)?;
+        let lease = PortLease::new(handed, waiting.lease, &listener);
+        open.join(waiting);
         Some(lease)
     }
 
-    /// The two ends of a new lease.
-    fn enlist(&self, listener: &Arc<Listener>, expected: Expected) -> (Waiting, PortLease) {
+    /// A new lease as others will see it, and the way to it.
+    fn enlist(
+        &self,
+        expected: Expected,
+        proof: Option<Proof>,
+    ) -> (Waiting, mpsc::Receiver<Handed>) {
         let lease = self.next_lease.fetch_add(1, Ordering::Relaxed);
-        let (hand_over, handed) = oneshot::channel();
-        let listener = Arc::clone(listener);
-        let lease_end = PortLease { handed, lease, listener, mapped: None, strangers: 0 };
-        (Waiting { lease, expected, hand_over }, lease_end)
-    }
-}
-
-/// The right to one connection from one peer on one port. Dropping it gives the right back.
-#[derive(Debug)]
-pub(crate) struct PortLease {
-    handed: oneshot::Receiver<Arrival>,
-    lease: u64,
-    listener: Arc<Listener>,
-    /// The peer comes through a router with these.
-    mapped: Option<Arc<Mapped>>,
-    strangers: u32,
-}
-
-impl PortLease {
-    #[cfg(test)]
-    /// The address and port that listen.
-    pub(crate) fn listened(&self) -> SocketAddr {
-        self.listener.place.address.port(self.listener.place.port)
-    }
-
-    /// The port to tell the peer (P69).
-    pub(crate) fn exposed_port(&self) -> u16 {
-        let Place { pool, port, .. } = &self.listener.place;
-        let mapped = self.mapped.as_ref().and_then(|mapped| mapped.get(port).copied());
-        mapped.or_else(|| pool.options.expose.told(*port)).unwrap_or(*port)
-    }
-
-    /// Connections dropped so far because nobody waits for them (S4).
-    pub(crate) fn strangers(&self) -> u32 {
-        self.strangers
-    }
-
-    /// Waits for the peer. Nobody else gets in, and nobody else's arrival ends the wait (S4). The
-    /// right is used up when this returns a connection. Cancel-safe.
-    ///
-    /// # Errors
-    /// When this worker cannot take the connection on; failures to accept are waited out.
-    pub(crate) async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                Ok((stream, peer)) = &mut self.handed, if !self.handed.is_terminated() => {
-                    return Ok((TcpStream::from_std(stream)?, peer));
-                }
-                accepted = self.listener.socket.accept() => accepted,
-            };
-            let Ok((stream, peer)) = accepted else {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            };
-            match self.admit(peer.ip()) {
-                Some(waiting) if waiting.lease == self.lease => return Ok((stream, peer)),
-                // A lease dropped in this very moment refuses it, and the connection closes.
-                Some(waiting) => drop(stream.into_std().map(|s| waiting.hand_over.send((s, peer)))),
-                None => self.strangers = self.strangers.saturating_add(1),
-            }
-        }
-    }
-
-    /// Uses up the lease of this port that waits for `peer`, if there is one.
-    fn admit(&self, peer: IpAddr) -> Option<Waiting> {
-        let Place { pool, address, port } = &self.listener.place;
-        pool.lock().get_mut(address)?.remove(*port, |w| w.expected.admits(peer))
-    }
-}
-
-impl Drop for PortLease {
-    fn drop(&mut self) {
-        let Place { pool, address, port } = &self.listener.place;
-        if let Some(ports) = pool.lock().get_mut(address) {
-            ports.remove(*port, |w| w.lease == self.lease);
-        }
+        let (hand_over, handed) = mpsc::channel(MOST_HANDED);
+        (Waiting { lease, expected, hand_over, proof, shares: false }, handed)
     }
 }
 

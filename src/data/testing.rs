@@ -14,7 +14,7 @@ use super::options::{DataOptions, PortOptions, PortRange};
 use super::ports::PortPool;
 use super::throttle::Throttle;
 use super::transfer::{LegSource, Transfer};
-use crate::net::socket;
+use crate::net::socket::{self, Origin};
 use crate::session::event::{Direction, Stage, TransferReport};
 
 /// Long enough never to matter.
@@ -30,7 +30,7 @@ pub(super) fn free_range(count: u16) -> (IpAddr, PortRange) {
         // Below what the kernel gives to sockets that ask for any port, perhaps on all addresses.
         let first = rand::random_range(15_000..32_000 - count);
         let range = PortRange { first, last: first + (count - 1) };
-        let free = |port| socket::listen_data(SocketAddr::new(address, port)).is_ok();
+        let free = |port| socket::listen_data(SocketAddr::new(address, port), false).is_ok();
         if (range.first..=range.last).all(free) {
             return (address, range);
         }
@@ -70,7 +70,7 @@ pub(super) fn one_port() -> (Arc<PortPool>, IpAddr) {
 pub(super) async fn listener() -> (TcpListener, LegSource) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let to = listener.local_addr().unwrap();
-    (listener, LegSource::Connect { to, from: None })
+    (listener, LegSource::Connect { to, from: Origin::default() })
 }
 
 /// The report, which must come.
@@ -91,12 +91,12 @@ pub(super) struct Joined {
 /// Both passive, both legs up, the 1yz seen.
 pub(super) async fn joined(options: DataOptions, throttle: Throttle, way: Direction) -> Joined {
     let (pool, local) = one_port();
-    let lease = pool.lease(local, peer(1)).unwrap();
+    let lease = pool.lease(local, peer(1), None).unwrap();
     let to = lease.listened();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let upstream = LegSource::Connect {
         to: listener.local_addr().unwrap(),
-        from: Some(SocketAddr::new(local, 0)),
+        from: Origin::own(Some(SocketAddr::new(local, 0))),
     };
     let downstream = LegSource::Accept(lease);
     let transfer =

@@ -23,6 +23,8 @@ replies! {
     TOO_FAST = "421 Too many connections from your address, try again in a minute.";
     /// The client's network is not let in (S36).
     NOT_WELCOME = "421 Service not available to your address.";
+    /// The server that the client chose is none it may choose (S38): no word about why.
+    NOT_THAT_SERVER = "421 That server is not available from here.";
     /// We are stopping (P179).
     SHUTTING_DOWN = "421 The service is shutting down, closing control connection.";
     /// No server answered (P111): no word about which.
@@ -41,6 +43,18 @@ replies! {
     TOO_MANY_BAD_COMMANDS = "421 Too many bad commands, closing control connection.";
     /// P105.
     TOO_MANY_LOGIN_FAILURES = "421 Too many failed logins, closing control connection.";
+    /// Forward mode, before a server is named.
+    NAME_THE_SERVER = "530 Name the server as you log in: USER name@host, or OPEN host first.";
+    /// Forward mode: a login without a server is one to the gateway itself.
+    ANY_PASSWORD = "331 This gateway has no accounts: any password will do, then name the server.";
+    /// Forward mode: and this is its end.
+    NOW_NAME_THE_SERVER = "230 Now name the server: USER name@host, or OPEN host.";
+    /// Forward mode: not allowed, not found or not there, which is nobody's business (S38).
+    SERVER_REFUSED = "530 That server cannot be reached from here.";
+    /// Forward mode: the session is for the server that was named first.
+    OTHER_SERVER = "503 This session is for another server, QUIT first.";
+    /// Forward mode: there are no accounts here.
+    ACCOUNT_NOT_NEEDED = "202 No account is needed here.";
     /// P7.
     LINE_TOO_LONG = "500 Command line too long.";
     /// P3.
@@ -49,6 +63,8 @@ replies! {
     BAD_ARGUMENT = "501 Syntax error in parameters or arguments.";
     /// P12, P81, P182, P187.
     NOT_IMPLEMENTED = "502 Command not implemented.";
+    /// In the place of a greeting that says more than hello (P114).
+    READY = "220 Ready.";
     /// P112.
     AUTH_OK = "234 AUTH TLS ok, begin the handshake.";
     /// P112.

@@ -4,12 +4,11 @@
 #[cfg(test)]
 mod tests;
 
-/// Features that the gateway takes out, for it would have to break them (P86): data connections
-/// it does not carry, and the protection of connections it ends itself.
-const REMOVED: [&str; 16] = [
-    "AUTH", "ADAT", "PBSZ", "PROT", "CCC", "MIC", "CONF", "ENC", "LPRT", "LPSV", "SPSV", "APSV",
-    "CPSV", "SSCN", "ESTA", "ESTP",
-];
+/// Data connections that the gateway does not carry: it would have to break them (P86).
+const REMOVED: [&str; 8] = ["LPRT", "LPSV", "SPSV", "APSV", "CPSV", "SSCN", "ESTA", "ESTP"];
+
+/// The protection of connections, which the gateway ends itself unless it is the server's (P86).
+const SECURITY: [&str; 8] = ["AUTH", "ADAT", "PBSZ", "PROT", "CCC", "MIC", "CONF", "ENC"];
 
 /// Features of the gateway itself, whatever the server can do.
 const OWN: [&str; 2] = ["EPSV", "EPRT"];
@@ -21,13 +20,24 @@ const TLS: [&str; 3] = ["AUTH TLS", "PBSZ", "PROT"];
 #[derive(Debug, Default)]
 pub struct FeatEditor {
     seen: [bool; OWN.len()],
-    /// TLS is offered to this client.
-    tls: bool,
+    tls: FeatTls,
+}
+
+/// Whose TLS a client may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FeatTls {
+    /// Nobody's.
+    #[default]
+    None,
+    /// The gateway's.
+    Ours,
+    /// The server's, through the gateway (P122).
+    Servers,
 }
 
 impl FeatEditor {
-    /// For one reply; `tls`: AUTH TLS is offered to this client.
-    pub fn new(tls: bool) -> Self {
+    /// For one reply.
+    pub fn new(tls: FeatTls) -> Self {
         Self { tls, ..Self::default() }
     }
 
@@ -40,13 +50,14 @@ impl FeatEditor {
                 return !std::mem::replace(seen, true);
             }
         }
-        !is_one_of(name, &REMOVED)
+        let taken = is_one_of(name, &SECURITY) && self.tls != FeatTls::Servers;
+        !taken && !is_one_of(name, &REMOVED)
     }
 
     /// The features to add before the last line, each on a line of its own behind one blank.
     pub fn missing(&self) -> Vec<&'static str> {
         let own = OWN.iter().zip(self.seen).filter(|(_, seen)| !seen).map(|(own, _)| *own);
-        let tls = self.tls.then_some(TLS).into_iter().flatten();
+        let tls = (self.tls == FeatTls::Ours).then_some(TLS).into_iter().flatten();
         tls.chain(own).collect()
     }
 }
@@ -55,7 +66,7 @@ impl FeatEditor {
 /// we take out, and our own. Only the first word counts.
 pub fn filtered(feature: &[u8]) -> bool {
     let name = name(feature);
-    is_one_of(name, &REMOVED) || is_one_of(name, &OWN)
+    is_one_of(name, &REMOVED) || is_one_of(name, &SECURITY) || is_one_of(name, &OWN)
 }
 
 fn is_one_of(name: &[u8], names: &[&str]) -> bool {

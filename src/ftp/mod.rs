@@ -10,6 +10,7 @@
 //! | [`command`] | RFC 959 §5.3 (verb, argument), RFC 1123 §4.1.3.1 (the X-twins), RFC 2640 §3.1 (CR NUL) |
 //! | [`reply`] | RFC 959 §4.2 (codes, replies of many lines) |
 //! | [`addr`] | RFC 959 §4.1.2 (PORT, 227), RFC 2428 (EPRT, EPSV, 229), RFC 5952 (IPv6 text) |
+//! | [`login`] | `USER name@host` and its kin, in no RFC |
 //! | [`feat`] | RFC 2389 (FEAT, OPTS) |
 //! | [`canned`] | the few replies that are our own |
 
@@ -20,6 +21,7 @@ pub mod canned;
 pub mod command;
 pub mod feat;
 pub mod line;
+pub mod login;
 pub mod reply;
 mod scrub;
 mod verb;

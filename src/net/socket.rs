@@ -9,6 +9,8 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::transparent;
+
 /// Control connections that may wait for accept: a burst of clients, bounded by `somaxconn`.
 const CONTROL_BACKLOG: i32 = 4096;
 /// Data connections that may wait for accept: one is wanted, the rest are strangers or, on a
@@ -37,16 +39,30 @@ pub(crate) fn listen_control(
 /// A non-blocking listener for data connections. `SO_REUSEADDR` lets TIME_WAIT pass (S32);
 /// `SO_REUSEPORT` would let two processes cross their connections (S31).
 ///
+/// With `borrowed` the address need not be this machine's (P172).
+///
 /// What it accepts is tuned as by [`connect_data`]: accepted connections inherit these options.
 ///
 /// # Errors
 /// Whatever the kernel says; [`io::ErrorKind::AddrInUse`] when somebody else listens there.
-pub(crate) fn listen_data(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+pub(crate) fn listen_data(addr: SocketAddr, borrowed: bool) -> io::Result<std::net::TcpListener> {
     let socket = listener(addr)?;
+    if borrowed {
+        transparent::borrow(SockRef::from(&socket))?;
+    }
     tune_data(SockRef::from(&socket))?;
     socket.bind(&addr.into())?;
     socket.listen(DATA_BACKLOG)?;
     Ok(socket.into())
+}
+
+/// `[::]` beside another address means "and IPv6, if there is any".
+pub(crate) fn is_missing_ipv6(address: &SocketAddr, error: &io::Error) -> bool {
+    let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    address.is_ipv6()
+        && address.ip().is_unspecified()
+        && (error.raw_os_error() == Some(unsupported)
+            || error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
 fn listener(addr: SocketAddr) -> io::Result<Socket> {
@@ -64,6 +80,24 @@ fn listener(addr: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// How one of our own connections leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The local address and port (P41, P40), port 0 for any; `None`: the kernel's choice.
+    pub(crate) from: Option<SocketAddr>,
+    /// That address need not be this machine's (P174).
+    pub(crate) borrowed: bool,
+    /// What its packets are marked with, for rules that must let them pass (P175); 0 is nothing.
+    pub(crate) mark: u32,
+}
+
+impl Origin {
+    /// From an address of this machine, or from any.
+    pub(crate) fn own(from: Option<SocketAddr>) -> Self {
+        Self { from, ..Self::default() }
+    }
+}
+
 /// Connects to `to`, leaving from the address `from` if one is named (P41).
 ///
 /// # Errors
@@ -73,35 +107,51 @@ pub(crate) async fn connect(
     from: Option<IpAddr>,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
-    let from = from.map(|ip| SocketAddr::new(ip, 0));
-    connect_tuned(to, from, timeout, |_| Ok(())).await
+    connect_control(to, Origin::own(from.map(|ip| SocketAddr::new(ip, 0))), timeout).await
+}
+
+/// The same for any origin.
+///
+/// # Errors
+/// As [`connect`].
+pub(crate) async fn connect_control(
+    to: SocketAddr,
+    origin: Origin,
+    timeout: Duration,
+) -> io::Result<TcpStream> {
+    connect_tuned(to, origin, timeout, |_| Ok(())).await
 }
 
 /// As [`connect`], for a data connection: until [`close_plainly`] it ends with a reset however it
 /// is closed, even by the death of this process; and a short segment never waits for an
 /// acknowledgement (P59). Buffers are left to the kernel, which tunes them better than a constant.
-/// `from` may name a port too (P40).
 ///
 /// # Errors
 /// As [`connect`].
 pub(crate) async fn connect_data(
     to: SocketAddr,
-    from: Option<SocketAddr>,
+    origin: Origin,
     timeout: Duration,
 ) -> io::Result<TcpStream> {
-    connect_tuned(to, from, timeout, |socket| tune_data(SockRef::from(socket))).await
+    connect_tuned(to, origin, timeout, |socket| tune_data(SockRef::from(socket))).await
 }
 
 async fn connect_tuned(
     to: SocketAddr,
-    from: Option<SocketAddr>,
+    origin: Origin,
     timeout: Duration,
     tune: fn(&TcpSocket) -> io::Result<()>,
 ) -> io::Result<TcpStream> {
     let attempt = async {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         tune(&socket)?;
-        if let Some(from) = from {
+        if origin.mark != 0 {
+            transparent::mark(SockRef::from(&socket), origin.mark)?;
+        }
+        if let Some(from) = origin.from {
+            if origin.borrowed {
+                transparent::borrow(SockRef::from(&socket))?;
+            }
             if from.port() == 0 {
                 choose_port_at_connect(&socket)?;
             } else {
@@ -187,6 +237,14 @@ pub(crate) fn shutdown_write(stream: &TcpStream) -> io::Result<()> {
 /// [`io::ErrorKind::WouldBlock`] when the send buffer is full.
 pub(crate) fn send_urgent(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     stream.try_io(Interest::WRITABLE, || SockRef::from(stream).send_out_of_band(bytes))
+}
+
+/// Copies what has arrived, without taking it from the socket; 0 is the end of the stream.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when nothing has.
+pub(crate) fn peek(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::net::recv(stream, buffer, rustix::net::RecvFlags::PEEK)?.0)
 }
 
 /// Raises the soft limit of open files to the hard one and says what it is now.

@@ -110,7 +110,8 @@ impl Machine {
             },
         };
         let advertise = side == Side::Downstream && asking.modes.client == DataCommand::Pasv;
-        self.act(Action::Listen { side, expected, advertise });
+        let protected = side == Side::Downstream && self.data_stays_protected();
+        self.act(Action::Listen { side, expected, advertise, protected });
     }
 
     /// A data port is there: the line that names it may go out now, not before (P76).

@@ -10,7 +10,7 @@ use super::policy::{AborStyle, ClientTls, DataCommand, PortCommand, UnknownVerbs
 use crate::ftp::addr::{EprtError, EpsvArg, HostPort, parse_eprt};
 use crate::ftp::canned;
 use crate::ftp::command::{Command, CommandError, Verb, foreign_protocol};
-use crate::ftp::feat;
+use crate::ftp::feat::{self, FeatEditor, FeatTls};
 
 /// Telnet IAC IP, then IAC DM: what precedes an urgent ABOR (RFC 959 §4.1.3, P30).
 const TELNET_SYNCH: &[u8] = &[0xff, 0xf4, 0xff, 0xf2];
@@ -44,7 +44,7 @@ impl Machine {
         if self.needs_tls(command.verb) {
             return self.answer(canned::TLS_REQUIRED);
         }
-        if command.verb.is_security() {
+        if command.verb.is_security() && !self.passes(command.verb) {
             return self.security(&command, self.is_last_line(Side::Downstream), now);
         }
         if self.phase == Phase::Lazy {
@@ -61,6 +61,7 @@ impl Machine {
                 self.say(Side::Downstream, canned::GOODBYE);
                 self.end(CloseReason::Quit, now);
             }
+            _ if self.policy.forward => self.name_server(command, line, now),
             _ => {
                 self.connect();
                 self.requeue(line);
@@ -82,16 +83,14 @@ impl Machine {
                 let direction = if upload { Direction::Upload } else { Direction::Download };
                 self.transfer(command, direction, now);
             }
-            Verb::User | Verb::Pass | Verb::Acct => {
-                if command.verb == Verb::User {
-                    self.login.user = command.arg.to_vec();
-                }
-                self.forward(command, Kind::Login(command.verb), now);
-            }
+            Verb::User | Verb::Pass | Verb::Acct => self.forward_login(command, now),
             Verb::Feat => {
-                let tls = self.policy.tls.client != ClientTls::Off;
-                let editor = feat::FeatEditor::new(tls);
-                self.forward(command, Kind::Feat(editor), now);
+                let tls = match self.policy.tls.client {
+                    ClientTls::Off => FeatTls::None,
+                    ClientTls::Passthrough => FeatTls::Servers,
+                    _ => FeatTls::Ours,
+                };
+                self.forward(command, Kind::Feat(FeatEditor::new(tls)), now);
             }
             Verb::Opts if feat::filtered(first_word(command.arg)) => {
                 self.say(Side::Downstream, canned::OPTS_UNKNOWN);
@@ -108,6 +107,7 @@ impl Machine {
                 self.answer(canned::REIN_UNDER_TLS);
             }
             Verb::Rein => self.forward(command, Kind::Rein, now),
+            Verb::Auth => self.pass_auth(command, now),
             Verb::Quit => self.forward(command, Kind::Quit, now),
             Verb::Abor => self.abor(now),
             Verb::Stat if self.in_transfer() => self.forward(command, Kind::Stat, now),

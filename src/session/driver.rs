@@ -5,12 +5,14 @@
 
 pub(crate) mod arrival;
 mod control;
+mod dial;
 mod grant;
 mod output;
 pub(crate) mod rooms;
 mod secure;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -87,6 +89,8 @@ struct Driver {
     /// Whose turn it is to be read.
     turn: Side,
     closing: Option<CloseReason>,
+    /// The dialogue is none of our business any more (P122).
+    tunnelled: bool,
 }
 
 /// Carries one session from its accepted control connection to its end.
@@ -123,6 +127,7 @@ pub(crate) async fn serve(
         drain: Some(Box::pin(drain.cancelled_owned())),
         turn: Side::Upstream,
         closing: None,
+        tunnelled: false,
     };
     if driver.rooms.policy.hide_addresses {
         driver.machine.hide_behind(driver.outer(local.ip()));
@@ -134,10 +139,13 @@ pub(crate) async fn serve(
 impl Driver {
     async fn run(&mut self) {
         self.obey();
-        while self.closing.is_none() {
+        while self.closing.is_none() && !self.tunnelled {
             let input = poll_fn(|cx| self.poll_input(cx)).await;
             self.tell(input);
             self.obey();
+        }
+        if self.tunnelled {
+            self.tunnel().await;
         }
     }
 
@@ -200,9 +208,15 @@ impl Driver {
         })
     }
 
-    /// The timer is moved only when it would come too late; too early costs one look.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.machine.poll_deadline() else { return Poll::Pending };
+        match self.machine.poll_deadline() {
+            Some(deadline) => self.poll_timer(deadline, cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// The timer is moved only when it would come too late; too early costs one look.
+    fn poll_timer(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let armed = match self.armed {
                 Some(armed) if armed <= deadline => armed,
@@ -240,9 +254,7 @@ impl Driver {
             Input::Eof(side) => self.eof(side, now),
             Input::Connected(Ok(server)) => self.connected(server, now),
             Input::Connected(Err(error)) => {
-                let upstream = &*self.rooms.upstream.options().name;
-                tracing::warn!(session = %self.permit.id(), upstream, why = error.label(), "{error}");
-                self.machine.handle(Event::ConnectFailed, now);
+                self.not_connected(&error, now);
             }
             Input::Shaken(side, shaken) => self.shaken(side, shaken, now),
             Input::Report(report) => {
@@ -265,18 +277,6 @@ impl Driver {
         self.machine.handle(Event::Eof(side), now);
     }
 
-    fn connected(&mut self, server: TcpStream, now: Instant) {
-        let ends = server.peer_addr().and_then(|peer| Ok((peer, server.local_addr()?)));
-        let tuned = socket::tune_control(&server, self.rooms.keepalive);
-        let (Ok((peer, local)), Ok(())) = (ends, tuned) else {
-            return self.machine.handle(Event::ConnectFailed, now);
-        };
-        let epsv = self.rooms.upstream.epsv_allowed(peer.ip(), now);
-        self.info.server = Some(peer);
-        *self.control(Side::Upstream) = Control::new(server);
-        self.machine.handle(Event::Connected { peer, local, epsv }, now);
-    }
-
     // --- act ---
 
     /// Performs until the machine has nothing more to say.
@@ -297,13 +297,11 @@ impl Driver {
         match action {
             Action::Send { to, bytes, urgent } => self.control(to).push(bytes, urgent),
             Action::StartTls(side) => return self.start_tls(side),
-            Action::Connect => {
-                let upstream = self.rooms.upstream.clone();
-                let (to, within) = (self.arrival.server, self.rooms.connect);
-                self.connecting = Some(Box::pin(async move { upstream.connect(to, within).await }));
-            }
-            Action::Listen { side, expected, advertise } => {
-                return Some(match self.listen(side, expected, advertise) {
+            Action::Tunnel => self.tunnelled = true,
+            Action::Connect => self.dial(),
+            Action::ConnectTo { host, port } => self.dial_named(host, port),
+            Action::Listen { side, expected, advertise, protected } => {
+                return Some(match self.listen(side, expected, advertise, protected) {
                     Ok(addr) => Event::Listening(side, addr),
                     Err(why) => Event::ListenRefused(side, why),
                 });

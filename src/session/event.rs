@@ -242,9 +242,19 @@ pub enum Action {
     },
     /// Open the control connection to the server.
     Connect,
+    /// Open it to the server that the client named, if that one may be reached at all.
+    ConnectTo {
+        /// A name or an address literal.
+        host: String,
+        /// The control port there.
+        port: u16,
+    },
     /// Write what is to be written, then begin the TLS handshake on that control connection;
     /// nothing is read from it in between.
     StartTls(Side),
+    /// The server took the client's AUTH: write what is to be written, then carry bytes both ways
+    /// and look at none (P122). The machine has nothing more to say.
+    Tunnel,
     /// Lease a data port on that side. `advertise`: the address will be spoken (227), so one that
     /// is valid for this client must exist; with 229 only the port counts.
     Listen {
@@ -254,6 +264,8 @@ pub enum Action {
         expected: IpAddr,
         /// Whether the advertised address is needed too.
         advertise: bool,
+        /// The connection will be under TLS or will not be used, whatever is said until then.
+        protected: bool,
     },
     /// Start the transfer task over the leases and targets of this grant.
     Open(TransferPlan),

@@ -133,6 +133,10 @@ impl Machine {
 
     /// What the server has confirmed is carried to its end first (P48).
     pub(super) fn server_eof(&mut self, now: Instant) {
+        self.last_words(now);
+        if self.over() {
+            return;
+        }
         if self.pending.iter().any(|p| matches!(p.kind, Kind::Quit)) {
             return self.end(CloseReason::Quit, now);
         }
@@ -141,6 +145,18 @@ impl Machine {
         if !self.is_draining_data() {
             self.say(Side::Downstream, canned::SERVER_GONE);
             self.end(CloseReason::ServerGone, now);
+        }
+    }
+
+    /// A line that ends with the connection is a line, for those who are told it.
+    fn last_words(&mut self, now: Instant) {
+        let ours = |kind: &Kind| matches!(kind, Kind::Mode | Kind::Own(_));
+        let mut lines = std::mem::replace(&mut self.lines[1], LineBuffer::replies(0));
+        if lines.is_empty() || self.pending.front().is_none_or(|pending| ours(&pending.kind)) {
+            return;
+        }
+        if let Some(Item::Line(line) | Item::TooLong(line)) = lines.next(&mut b"\n".as_slice()) {
+            self.reply_line(line, now);
         }
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::{Action, CloseReason, Event, Side, Stage};
+use super::forward::Named;
 use super::grant::Grant;
 use super::pending::Pending;
 use super::policy::{ClientTls, Policy};
@@ -37,6 +38,8 @@ pub struct Machine {
     /// What stands in for the server's address in its texts (P25).
     pub(super) outer: IpAddr,
     pub(super) phase: Phase,
+    /// The server that the client named, in forward mode.
+    pub(super) named: Option<Box<Named>>,
     pub(super) login: Login,
     pub(super) pending: VecDeque<Pending>,
     /// Which pending command the multi-line reply being read belongs to.
@@ -84,7 +87,7 @@ pub(super) enum Phase {
     Open(Link),
     /// Over, but for the report of a transfer that is being stopped.
     Ending { reason: CloseReason, until: Instant },
-    /// [`Action::Close`] was given.
+    /// [`Action::Close`] or [`Action::Tunnel`] was given.
     Closed,
 }
 
@@ -118,6 +121,7 @@ impl Machine {
             local: SocketAddr::new(canonical(local.ip()), local.port()),
             outer: canonical(local.ip()),
             phase: Phase::Lazy,
+            named: None,
             login: Login::default(),
             pending: VecDeque::new(),
             owner: None,
@@ -184,6 +188,7 @@ impl Machine {
                 let local = SocketAddr::new(canonical(local.ip()), local.port());
                 self.connected(Link { peer, local, epsv }, now);
             }
+            Event::ConnectFailed if self.named.is_some() => self.server_refused(now),
             Event::ConnectFailed => {
                 self.say(Side::Downstream, canned::SERVER_UNREACHABLE);
                 self.end(CloseReason::ServerUnreachable, now);

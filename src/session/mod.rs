@@ -24,6 +24,7 @@ mod asking;
 mod commands;
 pub(crate) mod driver;
 pub mod event;
+mod forward;
 mod grant;
 mod input;
 pub mod machine;
@@ -34,6 +35,7 @@ mod queue;
 mod replies;
 mod secure;
 mod transfer;
+mod tunnel;
 
 pub use event::{Action, CloseReason, Event, Side};
 pub use machine::Machine;

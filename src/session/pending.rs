@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Feat(FeatEditor),
     /// Our PASV, EPSV, PORT or EPRT.
     Mode,
+    /// AUTH of the client, and what the server says to it.
+    Auth(Vec<u8>),
     /// A command of ours that protects the connection to the server.
     Own(Own),
     /// A command that moves data.

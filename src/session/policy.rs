@@ -11,6 +11,8 @@ pub struct Policy {
     /// Our own 220 text. With one, the server is dialled at the first command that needs it
     /// (S20); without, at once, and the server's greeting is passed.
     pub greeting: Option<String>,
+    /// The client names its server at login (forward mode); needs a greeting of our own.
+    pub forward: bool,
     /// What to ask of the server when the client asks for a data connection (P79).
     pub upstream_mode: UpstreamMode,
     /// Whose address a PORT or EPRT of the client may name (P75).
@@ -76,6 +78,8 @@ pub enum ClientTls {
     Required,
     /// TLS from the first byte, as on port 990 (P113).
     Implicit,
+    /// AUTH is the server's: once it took one, the session is a byte pipe (P122, P102).
+    Passthrough,
 }
 
 /// What is asked of the server. Where TLS is asked for and not had, the session ends: there is no
@@ -185,6 +189,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             greeting: None,
+            forward: false,
             upstream_mode: UpstreamMode::Passive,
             port_command: PortCommand::Strict,
             own: Vec::new(),

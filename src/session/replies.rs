@@ -111,11 +111,12 @@ impl Machine {
 
     /// 1yz never ends a command (P17); its text goes through untouched (P18).
     fn preliminary(&mut self, index: usize, reply: &ReplyLine<'_>, now: Instant) {
+        let greets_itself = self.greets_itself();
         let Some(pending) = self.pending.get_mut(index) else { return };
         let transfer = matches!(pending.kind, Kind::Transfer);
         let hidden = match pending.kind {
             Kind::Mode | Kind::Own(_) => true,
-            Kind::Greeting => self.policy.greeting.is_some(),
+            Kind::Greeting => greets_itself,
             _ => pending.answered && !self.mid_reply,
         };
         if !transfer {
@@ -134,9 +135,14 @@ impl Machine {
 
     /// A line of a final reply, before it is known to be the last.
     fn final_line(&mut self, index: usize, reply: &ReplyLine<'_>) {
+        let greets_itself = self.greets_itself();
         let Some(pending) = self.pending.get_mut(index) else { return };
         match &mut pending.kind {
-            Kind::Greeting if self.policy.greeting.is_some() => {}
+            Kind::Greeting => {
+                if !greets_itself && !self.promises_too_much(reply.code) {
+                    self.pass(reply);
+                }
+            }
             Kind::Mode => self.mode_line(reply),
             Kind::Own(own) => Self::own_line(own, reply),
             Kind::Transfer => {
@@ -149,6 +155,7 @@ impl Machine {
                 self.hold_abor_line(&line, reply.ends());
             }
             Kind::Feat(_) => self.feat_line(index, reply),
+            Kind::Auth(_) => self.auth_line(index, reply),
             _ => self.pass(reply),
         }
     }
@@ -157,12 +164,18 @@ impl Machine {
     fn final_reply(&mut self, kind: &Kind, code: ReplyCode, now: Instant) {
         match kind {
             Kind::Greeting if code.is_negative() => {
-                if self.policy.greeting.is_some() {
+                if self.greets_itself() {
                     self.say(Side::Downstream, canned::SERVER_UNREACHABLE);
                 }
                 self.end(CloseReason::ServerRefused, now);
             }
-            Kind::Greeting => self.secure_server(now),
+            Kind::Greeting => {
+                if !self.greets_itself() && self.promises_too_much(code) {
+                    self.say(Side::Downstream, canned::READY);
+                }
+                self.secure_server(now);
+            }
+            Kind::Auth(words) => self.auth_answered(words, code, now),
             Kind::Own(own) => self.own_reply(*own, code, self.is_last_line(Side::Upstream), now),
             Kind::Login(verb) => self.login_reply(*verb, code, now),
             Kind::Mode => self.mode_reply(code, now),
@@ -195,9 +208,13 @@ impl Machine {
             return;
         }
         let failed = code.get() == 530 || (code.is_negative() && verb != Verb::User);
-        if !failed {
-            return;
+        if failed {
+            self.login_failed(now);
         }
+    }
+
+    /// One more failed login, or the last one.
+    pub(super) fn login_failed(&mut self, now: Instant) {
         self.login.failures += 1;
         if self.login.failures >= self.policy.login_failures {
             self.say(Side::Downstream, canned::TOO_MANY_LOGIN_FAILURES);
@@ -304,7 +321,7 @@ impl Machine {
     }
 
     /// A line written anew (P2), the server's address hidden if so configured (P25).
-    fn line(&self, reply: &ReplyLine<'_>) -> Vec<u8> {
+    pub(super) fn line(&self, reply: &ReplyLine<'_>) -> Vec<u8> {
         let mut line = Vec::with_capacity(reply.raw.len() + 2);
         reply.write_to(&mut line);
         let inner = self.link().filter(|_| self.policy.hide_addresses).map(|link| link.peer.ip());

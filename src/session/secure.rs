@@ -145,6 +145,10 @@ impl Machine {
         }
         let protected = self.secure.is_tls(Side::Downstream);
         match command.verb {
+            // What protects, protects inside of the tunnel that AUTH opens.
+            _ if self.policy.tls.client == ClientTls::Passthrough => {
+                self.answer(canned::AUTH_FIRST);
+            }
             Verb::Auth => self.auth(command.arg, last, now),
             Verb::Ccc if protected => self.answer(canned::CCC_REFUSED),
             Verb::Ccc => self.answer(canned::CCC_NOT_PROTECTED),
@@ -199,7 +203,22 @@ impl Machine {
         self.policy.tls.client_data && !self.secure.protection().downstream
     }
 
+    /// Whether the next transfer of the client is sure to be protected although PROT counts only at
+    /// its command (P116): it is now, and PROT C, AUTH, REIN and CCC are refused.
+    pub(super) fn data_stays_protected(&self) -> bool {
+        self.policy.tls.client_data && self.secure.protection().downstream
+    }
+
     // --- our own AUTH, PBSZ, PROT towards the server ---
+
+    /// A greeting in the clear that says more than hello, while a side is yet to be protected:
+    /// nobody is to believe that a login, or a password, was asked for (P114, S14).
+    pub(super) fn promises_too_much(&self, greeting: ReplyCode) -> bool {
+        let tls = &self.policy.tls;
+        let server = matches!(tls.server, ServerTls::Explicit | ServerTls::Auto | ServerTls::Same);
+        let client = tls.client == ClientTls::Required && !self.secure.is_tls(Side::Downstream);
+        greeting.get() != 220 && !greeting.is_negative() && (server || client)
+    }
 
     /// Whether the greeted server is to be protected first; if so it has begun.
     pub(super) fn secure_server(&mut self, now: Instant) {

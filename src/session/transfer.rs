@@ -276,7 +276,7 @@ impl Machine {
 }
 
 /// What is too long is cut in the middle, never at its end.
-fn hold(held: &mut Vec<u8>, line: &[u8], last: bool) {
+pub(super) fn hold(held: &mut Vec<u8>, line: &[u8], last: bool) {
     if last || held.len() + line.len() <= MAX_HELD_REPLY {
         held.extend_from_slice(line);
     }

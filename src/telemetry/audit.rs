@@ -10,7 +10,7 @@
 //! | `direction` | `download`, `upload`, `either` |
 //! | `bytes_up`, `bytes_down` | bytes written towards the server, towards the client |
 //! | `seconds` | of the data connection, or of the whole session |
-//! | `outcome` | `ok`, `failed` (nothing moved), `incomplete` (something did), `aborted` |
+//! | `outcome` | `ok`, `failed` (nothing moved), `incomplete` (something did), `aborted`; of a tunnel `forwarded`, for nobody told us |
 //! | `why` | for any other than `ok`: what went wrong, and on whose side |
 //! | `closed_first` | whose end of file or reset came first: `client`, `server` |
 //! | `client_mode`, `server_mode` | PASV, EPSV, PORT, EPRT as asked, and as asked of the server |
@@ -21,6 +21,7 @@
 //! | `client_resumed`, `server_resumed` | whether a data connection resumed its control connection's TLS session |
 //! | `client_cipher`, `server_cipher`, `client_certificate` | of the control connections; the subject of the client's certificate |
 //! | `rule` | the rule that chose the advertised address |
+//! | `tunnel` | `true`: AUTH was the server's, and after it we carry bytes and know nothing else |
 //! | `reason` | why the session ended |
 //! | `transfers` | transfers of the session |
 
@@ -35,7 +36,7 @@ use super::escape::escape;
 use super::xferlog::Xferlog;
 use crate::advertise::RuleName;
 use crate::registry::SessionId;
-use crate::session::event::{Direction, Fault, Outcome, Side, TransferRecord};
+use crate::session::event::{Direction, Fault, Outcome, Side, TransferRecord, TransferReport};
 use crate::tls::TlsInfo;
 
 /// What the records of one session have in common, and its totals.
@@ -51,6 +52,8 @@ pub(crate) struct SessionInfo {
     pub(crate) server: Option<SocketAddr>,
     /// The rule that chose the address last advertised.
     pub(crate) rule: Option<RuleName>,
+    /// AUTH was the server's: nothing more is known of the session.
+    pub(crate) tunnel: bool,
     /// TLS of the client's and the server's control connection.
     tls: [Option<ControlTls>; 2],
     opened: Instant,
@@ -85,6 +88,7 @@ impl SessionInfo {
             client: canonical(client),
             server: None,
             rule: None,
+            tunnel: false,
             tls: [None, None],
             opened: Instant::now(),
             user: Vec::new(),
@@ -165,16 +169,50 @@ impl SessionInfo {
             client_certificate = subject.map(field::display),
             server_tls = self.tls[1].as_ref().map(|tls| tls.version),
             server_cipher = self.tls[1].as_ref().map(|tls| tls.cipher),
+            tunnel = self.tunnel.then_some(true),
             "session"
         );
     }
 
+    /// Writes the record of a data connection of which nothing is known but its ends and bytes.
+    pub(crate) fn forwarded(&mut self, report: &TransferReport) {
+        self.add(report);
+        let (outcome, why) = match report.outcome {
+            Outcome::NotOpened(side, fault) => (FAILED, Some(Why::Fault(side, fault))),
+            Outcome::Broken(side, fault) => (FORWARDED, Some(Why::Fault(side, fault))),
+            _ => (FORWARDED, None),
+        };
+        info!(
+            target: "ftpgate::transfer",
+            session = %self.id,
+            listener = &*self.listener,
+            client = %self.client,
+            server = self.server.map(canonical).map(field::display),
+            direction = direction(Direction::Either),
+            bytes_up = report.uploaded,
+            bytes_down = report.downloaded,
+            seconds = report.elapsed.as_millis() as f64 / 1000.0,
+            outcome,
+            why = why.map(field::display),
+            closed_first = report.closed_first.map(Side::label),
+            client_data = report.client.map(canonical).map(field::display),
+            server_data = report.server.map(canonical).map(field::display),
+            tunnel = true,
+            "transfer"
+        );
+    }
+
     fn count(&mut self, record: &TransferRecord) {
-        self.transfers += 1;
-        if let Some(report) = &record.report {
-            self.uploaded += report.uploaded;
-            self.downloaded += report.downloaded;
+        match &record.report {
+            Some(report) => self.add(report),
+            None => self.transfers += 1,
         }
+    }
+
+    fn add(&mut self, report: &TransferReport) {
+        self.transfers += 1;
+        self.uploaded += report.uploaded;
+        self.downloaded += report.downloaded;
     }
 }
 
@@ -182,6 +220,7 @@ const OK: &str = "ok";
 const FAILED: &str = "failed";
 const INCOMPLETE: &str = "incomplete";
 const ABORTED: &str = "aborted";
+const FORWARDED: &str = "forwarded";
 
 /// The outcome's word, and what went wrong. Only what both sides call whole is `ok`.
 fn verdict(record: &TransferRecord) -> (&'static str, Option<Why>) {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::verify_server_name;
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
@@ -22,7 +23,7 @@ const PEM_LIMIT: u64 = 1 << 20;
 /// Longest subject kept for the records, characters: one with many parts, not a novel (S28).
 const SUBJECT_LIMIT: usize = 256;
 /// How long before its end a certificate is complained about: three weekly looks at the log, and
-/// past the moment at which the usual renewals run.
+/// past the moment at which the usual renewals run. Of a short life, the last quarter.
 const SOON: u64 = 21 * DAY;
 const DAY: u64 = 24 * 60 * 60;
 
@@ -51,6 +52,15 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
         return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, "longer than 1 MiB")));
     }
     Ok(bytes)
+}
+
+/// Of what all these files hold, to see a change.
+pub(super) fn digest<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Result<[u8; 32], TlsError> {
+    let mut digests = Vec::new();
+    for file in files {
+        digests.extend(sha256(&read(file)?));
+    }
+    Ok(sha256(&digests))
 }
 
 /// The certificate and key of a server or a client.
@@ -106,21 +116,49 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 
 /// The sentence to log when the certificate in `file` ends soon, has ended, or has not begun.
 pub(super) fn expiry(key: &CertifiedKey, file: &Path, now: UnixTime) -> Option<String> {
-    let (_, parsed) = X509Certificate::from_der(key.cert.first()?).ok()?;
-    let second = |time: x509_parser::time::ASN1Time| u64::try_from(time.timestamp()).unwrap_or(0);
-    let (begins, ends) =
-        (second(parsed.validity().not_before), second(parsed.validity().not_after));
+    let (begins, ends) = validity(&parse(key)?);
     let (now, file) = (now.as_secs(), file.display());
     if begins > now {
         return Some(format!("the certificate in {file} is not valid yet: is the clock right?"));
     }
+    let soon = SOON.min(ends.saturating_sub(begins) / 4);
     match ends.checked_sub(now) {
         None => Some(format!("the certificate in {file} has expired: clients refuse it; renew it")),
-        Some(left) if left < SOON => {
+        Some(left) if left < soon => {
             Some(format!("the certificate in {file} expires in {} days: renew it", left / DAY))
         }
         Some(_) => None,
     }
+}
+
+/// From when on there should be another one: from the last third of its life on; at once when it is
+/// self-signed or not for all of these names.
+pub(super) fn due(key: &CertifiedKey, names: &[String]) -> UnixTime {
+    let named =
+        |name: &String| ServerName::try_from(name.as_str()).is_ok_and(|name| is_for(key, &name));
+    let second = match parse(key) {
+        Some(certificate) if !is_self_signed(&certificate) && names.iter().all(named) => {
+            let (begins, ends) = validity(&certificate);
+            ends.saturating_sub(ends.saturating_sub(begins) / 3)
+        }
+        _ => 0,
+    };
+    UnixTime::since_unix_epoch(Duration::from_secs(second))
+}
+
+/// Vouched for by nobody.
+pub(super) fn is_self_signed(certificate: &X509Certificate<'_>) -> bool {
+    certificate.subject() == certificate.issuer()
+}
+
+pub(super) fn parse(key: &CertifiedKey) -> Option<X509Certificate<'_>> {
+    Some(X509Certificate::from_der(key.cert.first()?).ok()?.1)
+}
+
+/// From when to when, seconds since 1970.
+fn validity(certificate: &X509Certificate<'_>) -> (u64, u64) {
+    let second = |time: x509_parser::time::ASN1Time| u64::try_from(time.timestamp()).unwrap_or(0);
+    (second(certificate.validity().not_before), second(certificate.validity().not_after))
 }
 
 /// Picks the certificate by the name that the client asks for.

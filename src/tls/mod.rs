@@ -3,14 +3,19 @@
 //!
 //! [`server`] and [`client`] each give one thing for every FTP session, which knows how its data
 //! connections prove that they belong to it: a session of the control connection, resumed.
-//! [`handshake`] brings a connection up and tells what came of it.
+//! [`handshake`] brings a connection up and tells what came of it; [`hello`] says before that what a
+//! client would resume.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod certs;
 mod client;
 mod error;
 mod failure;
 mod handshake;
+mod hello;
 mod options;
+mod self_signed;
 mod server;
 mod tickets;
 mod verify;
@@ -19,15 +24,25 @@ use std::sync::{Arc, LazyLock};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
+#[cfg(feature = "acme")]
+pub(crate) use acme::{Acme, AcmeError};
 pub(crate) use client::{ClientSession, TlsClient};
 pub(crate) use error::TlsError;
 pub(crate) use failure::{Class, HandshakeError};
 pub(crate) use handshake::{TlsInfo, accept, connect};
+pub(crate) use hello::offered;
 pub(crate) use options::{
-    CertificateFiles, ClientCertificate, ClientTlsOptions, ServerTlsOptions, TlsVersion,
-    TlsVersions, UnknownSni, Verify,
+    AcmeOptions, CertificateFiles, ClientCertificate, ClientTlsOptions, ServerTlsOptions,
+    TlsVersion, TlsVersions, UnknownSni, Verify,
 };
+pub(crate) use self_signed::self_signed;
 pub(crate) use server::{ServerSession, TlsServer};
+
+/// In place of a ServerHello: the alert access_denied, fatal, as a record of its own (RFC 8446 6).
+pub(crate) const ACCESS_DENIED: &[u8] = &[21, 3, 3, 0, 2, 2, 49];
+
+/// Whether this build can fetch certificates by ACME.
+pub(crate) const HAS_ACME: bool = cfg!(feature = "acme");
 
 /// The one source of cryptography, named wherever one is needed: a process-wide default could be
 /// taken away by another library.

@@ -1,6 +1,7 @@
 //! What an operator can choose about TLS.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use rustls::{SupportedProtocolVersion, version};
@@ -11,6 +12,8 @@ pub(crate) struct ServerTlsOptions {
     /// At least one. The first is for clients that name no server; for the others the first that
     /// is good for the name.
     pub(crate) certificates: Vec<CertificateFiles>,
+    /// Where the first of them comes from, when nobody else puts it there.
+    pub(crate) acme: Option<AcmeOptions>,
     /// Issuers of client certificates, PEM. Needed unless `client_certificate` is off.
     pub(crate) client_ca: Option<PathBuf>,
     /// Whether clients are asked for a certificate.
@@ -48,6 +51,41 @@ pub(crate) struct CertificateFiles {
     pub(crate) chain: PathBuf,
     /// Its private key; may be the same file.
     pub(crate) key: PathBuf,
+}
+
+/// A certificate to be fetched and renewed by ACME (RFC 8555).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AcmeOptions {
+    /// The issuer: the URL of its directory.
+    pub(crate) directory: String,
+    /// Who signs the issuer's own certificate, PEM, when this machine does not know.
+    pub(crate) ca: Option<PathBuf>,
+    /// `mailto:` addresses that the issuer may write to.
+    pub(crate) contact: Vec<String>,
+    /// Names or addresses that clients connect to; at least one.
+    pub(crate) names: Vec<String>,
+    /// Where certificates and accounts are kept, in a folder for each issuer; nobody else's.
+    pub(crate) dir: PathBuf,
+    /// Where the issuer's requests to port 80 of the names arrive; at least one.
+    pub(crate) http: Vec<SocketAddr>,
+}
+
+impl AcmeOptions {
+    /// Chain and key, in one file so that they change in one moment; named after the first name, so
+    /// that the old certificate is still found when another name is added.
+    pub(crate) fn files(&self) -> CertificateFiles {
+        let name = self.names.first().map_or("certificate", String::as_str);
+        let file = self.folder().join(format!("{name}.pem"));
+        CertificateFiles { chain: file.clone(), key: file }
+    }
+
+    /// Of this issuer alone: another one knows neither the account nor is content with the
+    /// certificate.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let issuer = self.directory.trim_start_matches("https://");
+        let plain = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.');
+        self.dir.join(issuer.replace(|c: char| !plain(c), "_"))
+    }
 }
 
 /// Whether clients are asked for a certificate.

@@ -14,6 +14,7 @@ use rustls_pki_types::UnixTime;
 use super::certs::{self, Certificates};
 use super::error::TlsError;
 use super::handshake::TlsInfo;
+use super::hello::Offer;
 use super::options::{ClientCertificate, ServerTlsOptions, TlsVersion, TlsVersions};
 use super::provider;
 use super::tickets::{Keeper, Tickets};
@@ -73,6 +74,13 @@ impl TlsServer {
         all.filter_map(|(key, file)| certs::expiry(key, file, now)).collect()
     }
 
+    /// From when on the certificate is to be fetched anew; `None` when that is somebody else's work.
+    pub(crate) fn renewal(&self) -> Option<UnixTime> {
+        let names = &self.options.acme.as_ref()?.names;
+        let current = self.current.load();
+        current.certificates.all.first().map(|(key, _)| certs::due(key, names))
+    }
+
     /// TLS for one FTP session, with the certificates of this moment; data connections show the
     /// same (P123). Costs a key: to be called when the control connection turns to TLS.
     pub(crate) fn session(&self) -> ServerSession {
@@ -123,6 +131,12 @@ impl ServerSession {
             config.send_tls13_tickets = 0;
         }
         Arc::new(config)
+    }
+
+    /// Whether a connection that offers this says that it belongs to this FTP session. What it says
+    /// is true only if a handshake under [`ServerSession::data`] ends resumed.
+    pub(crate) fn gave(&self, offer: &Offer) -> bool {
+        self.keeper.gave(offer)
     }
 }
 
@@ -182,11 +196,7 @@ fn base(
 /// Of all the files together.
 fn digest(options: &ServerTlsOptions) -> Result<[u8; 32], TlsError> {
     let pairs = options.certificates.iter().flat_map(|files| [&files.chain, &files.key]);
-    let mut digests = Vec::new();
-    for file in pairs.chain(&options.client_ca) {
-        digests.extend(certs::sha256(&certs::read(file)?));
-    }
-    Ok(certs::sha256(&digests))
+    certs::digest(pairs.chain(&options.client_ca))
 }
 
 impl fmt::Debug for TlsServer {

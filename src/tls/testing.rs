@@ -95,6 +95,13 @@ impl Authority {
         TlsServer::load(&self.options()).unwrap()
     }
 
+    /// An FTP session's TLS and a client that has been on its control connection.
+    pub(crate) async fn acquainted(&self, version: TlsVersion) -> (ServerSession, TlsInfo, Peer) {
+        let (session, peer) = (self.server().session(), self.client(version));
+        let (info, _) = peer.visit(session.control()).await.unwrap();
+        (session, info, peer)
+    }
+
     /// Like [`Authority::client_with`], with a store of its own.
     pub(crate) fn client(&self, version: TlsVersion) -> Peer {
         self.client_with(version, Resumption::in_memory_sessions(8))
@@ -115,6 +122,7 @@ impl Authority {
 pub(crate) fn server_options(certificates: Vec<CertificateFiles>) -> ServerTlsOptions {
     ServerTlsOptions {
         certificates,
+        acme: None,
         client_ca: None,
         client_certificate: ClientCertificate::Off,
         versions: TlsVersions::default(),
@@ -140,6 +148,15 @@ pub(crate) struct Seen {
 impl Peer {
     pub(crate) fn named(&self, name: &str) -> Self {
         Self { name: ServerName::try_from(name.to_owned()).unwrap(), ..self.clone() }
+    }
+
+    /// Its first words. They may use up a ticket.
+    pub(crate) fn hello(&self) -> Vec<u8> {
+        let config = Arc::new(self.config.clone());
+        let mut client = ClientConnection::new(config, self.name.clone()).unwrap();
+        let mut bytes = Vec::new();
+        client.write_tls(&mut bytes).unwrap();
+        bytes
     }
 
     /// Shakes hands with a server of this configuration, then reads what it has to say, tickets

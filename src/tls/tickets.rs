@@ -21,6 +21,8 @@ use rustls::sign::{CertifiedKey, Signer, SigningKey};
 use rustls::{SignatureAlgorithm, SignatureScheme};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 
+use super::hello::Offer;
+
 /// What clients are told to keep a ticket for, seconds: the longest that RFC 8446 4.6.1 allows.
 /// The key goes with the FTP session, which decides (P150).
 const LIFETIME: u32 = 7 * 24 * 60 * 60;
@@ -56,6 +58,12 @@ impl Keeper {
         let length = opened.len();
         sealed.truncate(length);
         Some(sealed)
+    }
+
+    /// Whether this is where what is offered comes from. A hint, no proof: offers can be repeated.
+    pub(super) fn gave(&self, offer: &Offer) -> bool {
+        let stored = || self.stored().as_ref().is_some_and(|(id, _)| *id == offer.session_id);
+        offer.tickets.iter().any(|ticket| self.open(ticket).is_some()) || stored()
     }
 
     fn stored(&self) -> std::sync::MutexGuard<'_, Option<(Vec<u8>, Vec<u8>)>> {

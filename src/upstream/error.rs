@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::destinations::Refused;
 use super::options::HostPort;
 
 /// Why a control connection to a server could not be opened. The sentence is for the operator;
@@ -24,6 +25,9 @@ pub(crate) enum UpstreamError {
         /// As configured.
         address: HostPort,
     },
+    /// Neither the configuration nor the client says which.
+    #[error("no server is known: the upstream has no address, and the client named none")]
+    Unknown,
     /// No address took the connection; the last one tried.
     #[error(
         "cannot connect to {address}: {source}; is the server running and reachable from here?"
@@ -40,6 +44,14 @@ pub(crate) enum UpstreamError {
         /// The address.
         address: SocketAddr,
     },
+    /// A client named it, and it is not for clients to reach (S38).
+    #[error("{address} is not for clients to reach: {refused}")]
+    Refused {
+        /// The address that the name has.
+        address: SocketAddr,
+        /// What the list says.
+        refused: Refused,
+    },
 }
 
 impl UpstreamError {
@@ -48,6 +60,7 @@ impl UpstreamError {
         match self {
             Self::Resolve { .. } => "resolve",
             Self::NoAddress { .. } => "no-address",
+            Self::Unknown => "unknown",
             Self::Connect { source, .. } => match source.kind() {
                 io::ErrorKind::TimedOut => "timeout",
                 io::ErrorKind::ConnectionRefused => "refused",
@@ -55,6 +68,7 @@ impl UpstreamError {
                 _ => "connect",
             },
             Self::Ourselves { .. } => "ourselves",
+            Self::Refused { refused, .. } => refused.label(),
         }
     }
 }

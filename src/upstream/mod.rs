@@ -1,5 +1,6 @@
 //! Servers: where they are and what is remembered of them.
 
+pub(crate) mod destinations;
 mod epsv;
 mod error;
 pub(crate) mod options;
@@ -15,9 +16,10 @@ use tokio::time::Instant;
 
 pub(crate) use error::UpstreamError;
 
-use crate::net::socket;
+use crate::net::socket::{self, Origin};
+use destinations::Destinations;
 use epsv::EpsvMemory;
-use options::UpstreamOptions;
+use options::{HostPort, Source, UpstreamOptions};
 use resolve::Resolver;
 
 /// No dial takes longer, whatever the configuration says.
@@ -29,14 +31,15 @@ pub(crate) struct Upstream {
     options: UpstreamOptions,
     /// Our own control listeners: never dialled (P83).
     own: Vec<SocketAddr>,
-    resolver: Resolver,
+    /// Of the configured server; there may be none.
+    resolver: Option<Resolver>,
     epsv: EpsvMemory,
 }
 
 impl Upstream {
     /// `own`: the bound addresses of our control listeners, which are never dialled.
     pub(crate) fn new(options: UpstreamOptions, own: Vec<SocketAddr>) -> Arc<Self> {
-        let resolver = Resolver::new(options.address.clone());
+        let resolver = options.address.clone().map(Resolver::new);
         let epsv = EpsvMemory::new(options.retry_epsv);
         Arc::new(Self { options, own, resolver, epsv })
     }
@@ -47,34 +50,92 @@ impl Upstream {
     }
 
     /// Opens a control connection within `timeout`, to the address given or the configured one:
-    /// resolves, then tries each address in order.
+    /// resolves, then tries each address in order. `client` is for whom.
     pub(crate) async fn connect(
         &self,
         to: Option<SocketAddr>,
+        client: Option<IpAddr>,
         timeout: Duration,
     ) -> Result<TcpStream, UpstreamError> {
         let deadline = Instant::now() + timeout.min(LONGEST_DIAL);
-        let addresses = match to {
-            Some(to) => Arc::from([to]),
-            None => self.resolver.addresses(deadline).await?,
+        let addresses = match (to, &self.resolver) {
+            (Some(to), _) => Arc::from([to]),
+            (None, Some(resolver)) => resolver.addresses(deadline).await?,
+            (None, None) => return Err(UpstreamError::Unknown),
         };
+        let nowhere = || match &self.options.address {
+            Some(address) => UpstreamError::NoAddress { address: address.clone() },
+            None => UpstreamError::Unknown,
+        };
+        self.dial(&addresses, client, deadline).await.unwrap_or_else(|| Err(nowhere()))
+    }
+
+    /// The same to a server that the client named. It is looked up once: what was allowed is what
+    /// is dialled.
+    pub(crate) async fn connect_named(
+        &self,
+        server: HostPort,
+        allowed: &Destinations,
+        client: Option<IpAddr>,
+        timeout: Duration,
+    ) -> Result<TcpStream, UpstreamError> {
+        let deadline = Instant::now() + timeout.min(LONGEST_DIAL);
+        let host = server.host.clone();
+        let found = Resolver::new(server.clone()).addresses(deadline).await?;
+        let mut refusal = None;
+        let may_dial = |address: &SocketAddr| match allowed.admits_named(&host, *address) {
+            Ok(()) => true,
+            Err(refused) => {
+                refusal = Some(UpstreamError::Refused { address: *address, refused });
+                false
+            }
+        };
+        let addresses: Vec<SocketAddr> = found.iter().copied().filter(may_dial).collect();
+        let nowhere = || refusal.unwrap_or(UpstreamError::NoAddress { address: server });
+        self.dial(&addresses, client, deadline).await.unwrap_or_else(|| Err(nowhere()))
+    }
+
+    /// One after another; `None` if there is none at all.
+    async fn dial(
+        &self,
+        addresses: &[SocketAddr],
+        client: Option<IpAddr>,
+        deadline: Instant,
+    ) -> Option<Result<TcpStream, UpstreamError>> {
         let mut failure = None;
         for (tried, &address) in addresses.iter().enumerate() {
             if self.is_own(address) {
-                return Err(UpstreamError::Ourselves { address });
+                return Some(Err(UpstreamError::Ourselves { address }));
             }
             // What is left is shared, so that one dead address does not use it all up.
             let left = deadline.saturating_duration_since(Instant::now());
             let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-            match socket::connect(address, None, share).await {
-                Ok(stream) => return Ok(stream),
+            match socket::connect_control(address, self.origin(address, client), share).await {
+                Ok(stream) => return Some(Ok(stream)),
                 Err(error) => {
-                    failure = Some(UpstreamError::Connect { address, source: Arc::new(error) });
+                    failure =
+                        Some(Err(UpstreamError::Connect { address, source: Arc::new(error) }));
                 }
             }
         }
-        let nowhere = || UpstreamError::NoAddress { address: self.options.address.clone() };
-        Err(failure.unwrap_or_else(nowhere))
+        failure
+    }
+
+    /// How a control connection leaves. A client of the other family has no address to lend.
+    fn origin(&self, to: SocketAddr, client: Option<IpAddr>) -> Origin {
+        let lent = client.map(|client| client.to_canonical()).filter(|client| {
+            self.options.source == Source::Client && client.is_ipv4() == to.is_ipv4()
+        });
+        Origin {
+            from: lent.map(|client| SocketAddr::new(client, 0)),
+            borrowed: lent.is_some(),
+            mark: self.mark(),
+        }
+    }
+
+    /// What all connections of its sessions are marked with; 0 is nothing.
+    pub(crate) fn mark(&self) -> u32 {
+        self.options.mark.unwrap_or_default()
     }
 
     /// The server at `peer` refused EPSV: not asked again for a while (P73).
@@ -90,6 +151,11 @@ impl Upstream {
     /// Whether this is one of our own control listeners: never to be dialled, nor for data (P83).
     pub(crate) fn is_own(&self, to: SocketAddr) -> bool {
         own::is_own(&self.own, to)
+    }
+
+    /// Whether this is an address of this machine: no server that a client may choose (P175, S38).
+    pub(crate) fn is_ourselves(&self, to: SocketAddr) -> bool {
+        self.is_own(to) || own::is_local(to.ip().to_canonical())
     }
 }
 

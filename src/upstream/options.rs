@@ -11,14 +11,37 @@ use crate::tls::ClientTlsOptions;
 pub(crate) struct UpstreamOptions {
     /// Its name in the configuration and the logs.
     pub(crate) name: String,
-    /// Where it listens.
-    pub(crate) address: HostPort,
+    /// Where it listens; `None` stands for whatever server the client chooses.
+    pub(crate) address: Option<HostPort>,
     /// What is asked of its certificate, where it is protected at all.
     pub(crate) tls: Option<ClientTlsOptions>,
     /// Sessions at once, of all listeners that lead to it; `None` is no bound (S18).
     pub(crate) sessions: Option<NonZeroUsize>,
     /// How long a refused EPSV is remembered (P73).
     pub(crate) retry_epsv: Duration,
+    /// Where our connections to it leave from.
+    pub(crate) source: Source,
+    /// What our connections of its sessions are marked with (P175); 0 is nothing, `None` nothing but
+    /// where clients choose the server.
+    pub(crate) mark: Option<u32>,
+}
+
+/// Where our connections to a server leave from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// This machine, by the kernel's choice.
+    #[default]
+    Auto,
+    /// The client's own address: the server sees no one but the client (P174).
+    Client,
+}
+
+impl UpstreamOptions {
+    /// What its certificate has to name if nothing else is said. Of servers that clients choose it
+    /// is not known: an address is no name to ask for in a handshake (RFC 6066).
+    pub(crate) fn host(&self) -> &str {
+        self.address.as_ref().map_or("0.0.0.0", |address| &address.host)
+    }
 }
 
 /// `HOST:PORT` as written; an IPv6 literal stands in brackets.
@@ -26,7 +49,7 @@ pub(crate) struct UpstreamOptions {
 pub(crate) struct HostPort {
     /// A name or an address literal without brackets.
     pub(crate) host: String,
-    /// The port; the usual one when it was left out.
+    /// The port; when it was left out, 21, or 990 where TLS is implicit.
     pub(crate) port: u16,
 }
 

@@ -21,7 +21,7 @@ pub(super) fn is_own(own: &[SocketAddr], to: SocketAddr) -> bool {
 
 /// Whether the address is this machine's: only such can be bound, unless the kernel was told to
 /// let any be bound (as beside keepalived); then only the route says so.
-fn is_local(ip: IpAddr) -> bool {
+pub(super) fn is_local(ip: IpAddr) -> bool {
     ip.is_loopback()
         || (UdpSocket::bind((ip, 0)).is_ok() && (!any_can_be_bound(ip) || starts_at(ip)))
 }

@@ -8,10 +8,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn options(host: &str, port: u16) -> UpstreamOptions {
     UpstreamOptions {
         name: "main".into(),
-        address: HostPort { host: host.into(), port },
+        address: Some(HostPort { host: host.into(), port }),
         tls: None,
         sessions: None,
         retry_epsv: Duration::from_secs(600),
+        source: Source::Auto,
+        mark: None,
     }
 }
 
@@ -34,7 +36,7 @@ async fn a_literal_and_a_name_are_reached() {
     let (_listener, address) = listening().await;
     for host in ["127.0.0.1", "localhost", "::ffff:127.0.0.1"] {
         let upstream = Upstream::new(options(host, address.port()), Vec::new());
-        let stream = upstream.connect(None, PATIENCE).await.unwrap();
+        let stream = upstream.connect(None, None, PATIENCE).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), address, "{host}");
     }
 }
@@ -43,7 +45,7 @@ async fn a_literal_and_a_name_are_reached() {
 async fn a_refusal_says_where_and_what_to_do() {
     let (_socket, address) = refusing();
     let upstream = Upstream::new(options("127.0.0.1", address.port()), Vec::new());
-    let error = upstream.connect(None, PATIENCE).await.unwrap_err();
+    let error = upstream.connect(None, None, PATIENCE).await.unwrap_err();
     assert_eq!(error.label(), "refused");
     assert!(error.to_string().contains(&address.to_string()), "{error}");
 }
@@ -53,16 +55,16 @@ async fn the_next_address_is_tried() {
     let (_socket, dead) = refusing();
     let (_listener, alive) = listening().await;
     let upstream = Upstream::new(options("two.example", 21), Vec::new());
-    upstream.resolver.remember(Ok([dead, alive].into())).await;
-    let stream = upstream.connect(None, PATIENCE).await.unwrap();
+    upstream.resolver.as_ref().unwrap().remember(Ok([dead, alive].into())).await;
+    let stream = upstream.connect(None, None, PATIENCE).await.unwrap();
     assert_eq!(stream.peer_addr().unwrap(), alive);
 }
 
 #[tokio::test]
 async fn nothing_resolved_is_told() {
     let upstream = Upstream::new(options("none.example", 21), Vec::new());
-    upstream.resolver.remember(Ok([].into())).await;
-    let error = upstream.connect(None, PATIENCE).await.unwrap_err();
+    upstream.resolver.as_ref().unwrap().remember(Ok([].into())).await;
+    let error = upstream.connect(None, None, PATIENCE).await.unwrap_err();
     assert_eq!(error.label(), "no-address");
     assert!(error.to_string().contains("none.example:21"), "{error}");
 }
@@ -74,7 +76,7 @@ async fn we_never_dial_ourselves() {
     let mapped = SocketAddr::new("::ffff:127.0.0.1".parse().unwrap(), address.port());
     for own in [address, wildcard, mapped] {
         let upstream = Upstream::new(options("127.0.0.1", address.port()), vec![own]);
-        let error = upstream.connect(None, PATIENCE).await.unwrap_err();
+        let error = upstream.connect(None, None, PATIENCE).await.unwrap_err();
         assert_eq!(error.label(), "ourselves", "{own}");
     }
 }

@@ -3,7 +3,7 @@
 use crate::support::ftp::{Control, Mode, parse_227};
 use crate::support::gateway::Gateway;
 use crate::support::lab::{Lab, content};
-use crate::support::router::{INNER, LAN, NEIGHBOUR, Router};
+use crate::support::natbox::{INNER, LAN, NEIGHBOUR, NatBox};
 use crate::support::servers::{Kind, Server};
 
 const SESSIONS: usize = 8;
@@ -14,8 +14,8 @@ fn clients_behind_our_own_gateway_are_many() {
     let lab = Lab::new();
     let file = content(1, 50_000);
     lab.serve("file", &file);
-    let router = Router::new(&lab);
-    router.nft(&format!(
+    let router = NatBox::new(&lab);
+    router.ns.nft(&format!(
         "add rule inet filter prerouting iifname \"wan\" tcp dport {{ 21, 60000-60010 }} dnat ip to {INNER}\n\
          add rule inet filter postrouting oifname \"lan\" snat ip to {LAN}\n"
     ));

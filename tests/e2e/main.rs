@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
 
 mod classic;
+mod forward;
 mod ftps;
 mod hidden;
 mod hostile;
@@ -15,5 +16,6 @@ mod matrix;
 mod modes;
 mod operator;
 mod ports;
+mod router;
 mod support;
 mod whereami;

@@ -8,8 +8,8 @@ use std::process::Command;
 use crate::support::ftp::{Control, Mode, parse_227};
 use crate::support::gateway::Gateway;
 use crate::support::lab::{Lab, content};
+use crate::support::natbox::{INNER, NatBox, WAN};
 use crate::support::process::run;
-use crate::support::router::{INNER, Router, WAN};
 use crate::support::servers::{Kind, Server};
 
 const LENGTH: usize = 100_000;
@@ -26,7 +26,7 @@ fn toml(server: &Server, mapping: &str) -> String {
 }
 
 /// Lists and fetches in both passive modes, through the router.
-fn works_from_outside(lab: &Lab, router: &Router) {
+fn works_from_outside(lab: &Lab, router: &NatBox) {
     let file = content(1, LENGTH);
     lab.serve("file", &file);
     let mut control = Control::login(&lab.net.client, router.control());
@@ -42,7 +42,7 @@ fn works_from_outside(lab: &Lab, router: &Router) {
 
 fn mapped_by(mapping: &str, protocol: &str) {
     let lab = Lab::new();
-    let mut router = Router::new(&lab);
+    let mut router = NatBox::new(&lab);
     router.start(&lab, "");
     let server = Server::start(&lab, Kind::Vsftpd);
     let mut gateway = Gateway::start_with(&lab, &toml(&server, mapping));
@@ -83,7 +83,7 @@ fn by_whatever_the_router_speaks() {
 /// Two of the four numbers are another machine's: clients are told those that the router gave.
 fn other_numbers_outside(mapping: &str) {
     let lab = Lab::new();
-    let mut router = Router::new(&lab);
+    let mut router = NatBox::new(&lab);
     router.start(&lab, "");
     router.taken_by_neighbour(&lab, &[60000, 60002]);
     let server = Server::start(&lab, Kind::Vsftpd);
@@ -119,7 +119,7 @@ fn other_numbers_outside_by_upnp() {
 #[test]
 fn a_port_is_refused() {
     let lab = Lab::new();
-    let mut router = Router::new(&lab);
+    let mut router = NatBox::new(&lab);
     router.start(&lab, "deny 21 0.0.0.0/0 0-65535\ndeny 60001 0.0.0.0/0 0-65535");
     let server = Server::start(&lab, Kind::Vsftpd);
     let mut gateway = Gateway::start_with(&lab, &toml(&server, "upnp"));
@@ -129,7 +129,7 @@ fn a_port_is_refused() {
             && line.contains("on the router (192.168.1.1) to 192.168.1.5 by hand")
     });
     // By hand, as the gateway said.
-    router.nft(&format!(
+    router.ns.nft(&format!(
         "add rule inet filter prerouting iifname \"wan\" tcp dport 21 dnat ip to {INNER}:21"
     ));
     works_from_outside(&lab, &router);
@@ -141,7 +141,7 @@ fn a_port_is_refused() {
 fn the_router_begins_anew() {
     for mapping in ["pcp", "upnp"] {
         let lab = Lab::new();
-        let mut router = Router::new(&lab);
+        let mut router = NatBox::new(&lab);
         router.start(&lab, "");
         let server = Server::start(&lab, Kind::Vsftpd);
         let gateway = Gateway::start_with(&lab, &toml(&server, mapping));
@@ -161,7 +161,7 @@ fn the_router_begins_anew() {
 #[test]
 fn a_killed_gateway_starts_again() {
     let lab = Lab::new();
-    let mut router = Router::new(&lab);
+    let mut router = NatBox::new(&lab);
     router.start(&lab, "");
     let server = Server::start(&lab, Kind::Vsftpd);
     drop(Gateway::start_with(&lab, &toml(&server, "pcp")));
@@ -176,7 +176,7 @@ fn a_killed_gateway_starts_again() {
 #[test]
 fn a_router_that_maps_nothing() {
     let lab = Lab::new();
-    let router = Router::new(&lab);
+    let router = NatBox::new(&lab);
     let server = Server::start(&lab, Kind::Vsftpd);
     let mut gateway = Gateway::start_with(&lab, &toml(&server, "auto"));
     gateway.logs("the manual step", |line| {
@@ -195,7 +195,7 @@ fn a_router_that_maps_nothing() {
 #[test]
 fn the_self_check_asks_and_maps_nothing() {
     let lab = Lab::new();
-    let mut router = Router::new(&lab);
+    let mut router = NatBox::new(&lab);
     let server = Server::start(&lab, Kind::Vsftpd);
     let file = lab.path("checked.toml");
     fs::write(&file, toml(&server, "auto")).expect("own file");
@@ -218,7 +218,7 @@ fn the_self_check_asks_and_maps_nothing() {
 #[test]
 fn carrier_grade_nat_is_recognised() {
     let lab = Lab::new();
-    let mut router = Router::with_wan(&lab, Ipv4Addr::new(100, 64, 0, 1));
+    let mut router = NatBox::with_wan(&lab, Ipv4Addr::new(100, 64, 0, 1));
     router.start(&lab, "");
     let server = Server::start(&lab, Kind::Vsftpd);
     let mut gateway = Gateway::start_with(&lab, &toml(&server, "auto"));

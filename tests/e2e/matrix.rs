@@ -1,6 +1,7 @@
 //! Every client against every server through the gateway, the server out of the client's reach.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::support::gateway::{Config, Gateway};
@@ -124,6 +125,11 @@ pub(crate) fn serve_all(lab: &Lab) {
 /// Lists, downloads and uploads with everything the tool can do; returns what went wrong.
 pub(crate) fn use_all(lab: &Lab, tool: &Tool, gateway: &Gateway) -> Vec<String> {
     let address = if tool.ipv6 { gateway.address6() } else { gateway.address() };
+    use_all_at(lab, tool, address)
+}
+
+/// The same with what clients connect to.
+pub(crate) fn use_all_at(lab: &Lab, tool: &Tool, address: SocketAddr) -> Vec<String> {
     let site = Site { lab, address, options: tool.options, scheme: tool.scheme };
     let mut exchange = Exchange { lab, site, problems: Vec::new() };
     if let Some(list) = tool.list {

@@ -8,8 +8,7 @@ use crate::support::ftp::{Control, parse_227};
 use crate::support::gateway::Gateway;
 use crate::support::lab::Lab;
 use crate::support::mock::{Mock, polite};
-use crate::support::net::ip;
-use crate::support::router::{INNER, Router, WAN};
+use crate::support::natbox::{INNER, NatBox, WAN};
 use crate::support::servers::{Kind, Server};
 
 fn toml(server: SocketAddr, advertise: &str) -> String {
@@ -21,7 +20,7 @@ fn toml(server: SocketAddr, advertise: &str) -> String {
 
 /// The metadata service of a cloud, where all clouds have it; it lives as long as the test.
 fn metadata(lab: &Lab, answer: fn(&str) -> Option<&'static str>) {
-    ip(&["-n", &lab.net.gateway.name, "addr", "add", "169.254.169.254/32", "dev", "lo"]);
+    lab.net.gateway.ip("addr add 169.254.169.254/32 dev lo");
     let listener = lab.net.gateway.listen(SocketAddr::from(([169, 254, 169, 254], 80)));
     let listener = listener.expect("own address");
     std::thread::spawn(move || {
@@ -57,7 +56,7 @@ fn at_google(lab: &Lab) -> Command {
 #[test]
 fn a_cloud_machine_tells_the_address_it_was_given() {
     let lab = Lab::new();
-    let _router = Router::new(&lab);
+    let _router = NatBox::new(&lab);
     let mock = Mock::start(&lab, polite);
     metadata(&lab, |what| {
         what.ends_with("/access-configs/0/external-ip").then_some("203.0.113.99\n")
@@ -73,7 +72,7 @@ fn a_cloud_machine_tells_the_address_it_was_given() {
 #[test]
 fn no_other_machine_asks() {
     let lab = Lab::new();
-    let _router = Router::new(&lab);
+    let _router = NatBox::new(&lab);
     let mock = Mock::start(&lab, polite);
     metadata(&lab, |what| panic!("asked for {what}"));
     let mut gateway = Gateway::start_with(&lab, &toml(mock.address(), ""));
@@ -90,8 +89,8 @@ fn no_other_machine_asks() {
 fn a_stun_server_tells_the_address_outside() {
     const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
     let lab = Lab::new();
-    let router = Router::new(&lab);
-    router.nft(&format!(
+    let router = NatBox::new(&lab);
+    router.ns.nft(&format!(
         "add rule inet filter prerouting iifname \"wan\" tcp dport 21 dnat ip to {INNER}\n"
     ));
     let server = Server::start(&lab, Kind::Vsftpd);

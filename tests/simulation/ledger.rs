@@ -26,6 +26,8 @@ pub(crate) const TAG: &str = " re:";
 pub(crate) struct Ledger {
     client: IpAddr,
     pub(crate) server: Option<IpAddr>,
+    /// Its last line may have lost its end.
+    pub(crate) server_gone: bool,
     cr_nul: bool,
     strict: bool,
     /// The gateway protects its connection to the server, with commands of its own.
@@ -60,6 +62,7 @@ impl Ledger {
         Self {
             client: client.to_canonical(),
             server: None,
+            server_gone: false,
             cr_nul: policy.cr_nul,
             own_tls: policy.tls.server != ServerTls::Off,
             strict: policy.port_command == PortCommand::Strict,
@@ -197,6 +200,7 @@ impl Ledger {
         let tag = line.rsplit_once(TAG).map(|(_, verb)| verb);
         let tag = if line == "226 ABOR processed." { Some("ABOR") } else { tag };
         let at = match tag {
+            Some(begun) if self.server_gone => expects.iter().position(|v| v.starts_with(begun)),
             Some(overtakes @ ("ABOR" | "STAT")) => expects.iter().position(|v| v == overtakes),
             Some(verb) => expects.front().filter(|front| *front == verb).map(|_| 0),
             None => Some(0),

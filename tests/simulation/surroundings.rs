@@ -123,6 +123,7 @@ impl World {
         if std::mem::replace(&mut self.gone[side.index()], true) {
             return Ok(());
         }
+        self.ledger.server_gone |= side == Side::Upstream;
         self.give(Event::Eof(side))
     }
 }

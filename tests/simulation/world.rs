@@ -248,7 +248,7 @@ impl World {
                     self.server.hear(line);
                 }
             }
-            Action::Connect => self.dialing = true,
+            Action::Connect | Action::ConnectTo { .. } => self.dialing = true,
             Action::Listen { side, advertise, .. } => {
                 return self.listen(side, advertise).map(Some);
             }
@@ -264,6 +264,7 @@ impl World {
                     *data = stage;
                 }
             }
+            Action::Tunnel => return Err("a tunnel that nobody asked for".into()),
             Action::CloseTransfer => {
                 self.data = None;
                 self.ledger.released();

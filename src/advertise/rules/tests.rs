@@ -46,6 +46,18 @@ fn without_configuration_the_local_address_is_told() {
     }
 }
 
+/// P173: nothing that is written for others counts.
+#[test]
+fn a_client_that_aims_at_a_server_is_told_its_address() {
+    let rule = Rule { clients: "0.0.0.0/0".parse().unwrap(), address: Source::Local };
+    let address = Some(Source::Literal(ip("198.51.100.1")));
+    let written = AdvertiseOptions { original: true, rules: vec![rule], address, ..options() };
+    for (client, server) in [("192.168.1.7", "203.0.113.9"), ("fd00::7", "2001:db8::9")] {
+        let expected = format!("{server} original");
+        assert_eq!(told(&written, &Known::default(), client, server), expected);
+    }
+}
+
 #[test]
 fn a_written_address_stands_before_a_public_local_one_but_after_the_lan() {
     let options =

@@ -123,7 +123,7 @@ impl Trial {
 
     /// Brings TLS up, by the mode.
     async fn up(&self, options: &ClientTlsOptions) -> Result<Found, Refusal> {
-        let client = TlsClient::load(options, &self.upstream.options().address.host)?;
+        let client = TlsClient::load(options, self.upstream.options().host())?;
         let plain = self.connect().await?;
         if self.policy.server == ServerTls::Implicit {
             let (mut peer, info) = self.secure(plain, &client).await?;
@@ -146,7 +146,7 @@ impl Trial {
     }
 
     async fn connect(&self) -> Result<TcpStream, UpstreamError> {
-        self.upstream.connect(None, self.dial).await
+        self.upstream.connect(None, None, self.dial).await
     }
 
     async fn secure(

@@ -1,21 +1,42 @@
 //! `tls` of a listener: what its clients may and must protect, and what we show them.
 
+mod acme;
+
 use std::net::SocketAddr;
 
 use super::super::problem::{Place, Problem};
 use super::super::protection::{self, DATA, END, VERSIONS};
 use super::super::section::Section;
+use super::super::server::Server;
 use super::super::settings::Settings;
 use super::super::value;
 use crate::data::options::{DataTls, Reuse};
 use crate::session::policy::ClientTls;
-use crate::tls::{CertificateFiles, ClientCertificate, ServerTlsOptions, TlsVersions, UnknownSni};
+use crate::tls::{
+    AcmeOptions, CertificateFiles, ClientCertificate, ServerTlsOptions, TlsVersions, UnknownSni,
+};
 
 const MODES: &[(&str, ClientTls)] = &[
     ("off", ClientTls::Off),
     ("optional", ClientTls::Optional),
     ("required", ClientTls::Required),
     ("implicit", ClientTls::Implicit),
+    ("passthrough", ClientTls::Passthrough),
+];
+
+/// What has no meaning where the TLS is the server's.
+const OURS: [&str; 11] = [
+    "cert",
+    "key",
+    "certificates",
+    "unknown_sni",
+    "data",
+    "reuse",
+    "eof",
+    "min",
+    "max",
+    "client_cert",
+    "client_ca",
 ];
 
 const REUSE: &[(&str, Reuse)] =
@@ -48,14 +69,21 @@ impl Protection {
     pub(super) fn read(mut s: Section<'_>) -> Self {
         let place = s.written("mode");
         let mode = protection::mode(&mut s, MODES, ClientTls::Off);
-        let options = options(&mut s);
+        let acme = s.section("acme");
+        let fetched = acme.is_given();
+        let options = options(&mut s, acme);
         let DataTls { mut reuse, mut strict_client_end, .. } = DataTls::default();
         let mut data = matches!(mode, ClientTls::Required | ClientTls::Implicit);
         s.set("data", &mut data, value::choice(DATA));
         s.set("reuse", &mut reuse, value::choice(REUSE));
         s.set("eof", &mut strict_client_end, value::choice(END));
-        if mode != ClientTls::Off && options.certificates.is_empty() {
-            no_certificate(&mut s, place.as_ref());
+        match mode {
+            ClientTls::Off => {}
+            ClientTls::Passthrough => useless(&mut s),
+            _ if options.certificates.is_empty() && !fetched => {
+                no_certificate(&mut s, place.as_ref());
+            }
+            _ => {}
         }
         if mode == ClientTls::Optional && data {
             let problem = Problem::warning(
@@ -70,7 +98,7 @@ impl Protection {
 
     /// Complains about ports that are known for the other kind of TLS.
     pub(super) fn check_ports(&self, s: &Section<'_>, addresses: &[SocketAddr]) {
-        if self.mode == ClientTls::Off {
+        if self.is_off() {
             return;
         }
         let implicit = self.mode == ClientTls::Implicit;
@@ -87,16 +115,46 @@ impl Protection {
         self.mode == ClientTls::Off
     }
 
+    /// Whether AUTH can be the server's, and what has to be there for it.
+    pub(super) fn check_passthrough(&self, s: &Section<'_>, server: &Server, settings: &Settings) {
+        if self.mode != ClientTls::Passthrough {
+            return;
+        }
+        let report = |problem: Problem, remedy: String| {
+            s.report("tls.mode", problem.within(self.place.as_ref()).remedy(remedy));
+        };
+        if server.is_protected() {
+            let reason = "AUTH cannot be the server's: our own connection to it is under TLS";
+            let remedy = "leave out `tls` of the upstream, or choose another mode here";
+            report(Problem::error(reason), remedy.into());
+        } else if settings.places.forwarded.is_none() {
+            let reason = "clients can log in under TLS, but no data connection gets through: what \
+                          the server says about its ports cannot be read";
+            let remedy = "add [data] passthrough_ports = \"FIRST-LAST\", the passive range of \
+                          the server";
+            report(Problem::warning(reason), remedy.into());
+        }
+    }
+
     /// Gives a listener's settings what they have to know; what is left is for the handshakes.
     pub(super) fn instruct(self, settings: &mut Settings) -> Option<ServerTlsOptions> {
-        if self.is_off() {
+        settings.policy.tls.client = self.mode;
+        if matches!(self.mode, ClientTls::Off | ClientTls::Passthrough) {
             return None;
         }
-        settings.policy.tls.client = self.mode;
         settings.policy.tls.client_data = self.data;
         settings.data.tls.reuse = self.reuse;
         settings.data.tls.strict_client_end = self.strict_end;
         Some(self.options)
+    }
+}
+
+/// What is said of our own TLS where there is none.
+fn useless(s: &mut Section<'_>) {
+    let written = OURS.map(|key| s.written(key).map(|place| (key, place)));
+    for (key, place) in written.into_iter().flatten() {
+        let problem = Problem::warning("means nothing here: this TLS is the server's").at(&place);
+        s.report(key, problem);
     }
 }
 
@@ -108,14 +166,17 @@ fn no_certificate(s: &mut Section<'_>, place: Option<&Place>) {
         s.report(
             "cert",
             problem.remedy(
-                "add cert = \"FILE\" and key = \"FILE\"; for a first try: ftpgate cert self-signed",
+                "add cert = \"FILE\" and key = \"FILE\", or acme = { names = [\"NAME\"] }; for a first \
+                 try: ftpgate cert self-signed",
             ),
         );
     }
 }
 
-fn options(s: &mut Section<'_>) -> ServerTlsOptions {
+fn options(s: &mut Section<'_>, acme: Section<'_>) -> ServerTlsOptions {
     let mut certificates: Vec<_> = protection::pair(s).into_iter().collect();
+    let acme = fetched(s, acme);
+    certificates.extend(acme.as_ref().map(AcmeOptions::files));
     if let Some(more) = s.tables("certificates", element) {
         certificates.extend(more);
     }
@@ -134,7 +195,22 @@ fn options(s: &mut Section<'_>) -> ServerTlsOptions {
     s.set("client_cert", &mut client_certificate, value::choice(CLIENT_CERT));
     client_certificates(s, client_certificate);
     let versions = TlsVersions { min, max };
-    ServerTlsOptions { certificates, client_ca, client_certificate, versions, unknown_sni }
+    ServerTlsOptions { certificates, acme, client_ca, client_certificate, versions, unknown_sni }
+}
+
+/// A certificate that is fetched stands in the place of one that is named.
+fn fetched(s: &mut Section<'_>, acme: Section<'_>) -> Option<AcmeOptions> {
+    let named = s.written("cert").or_else(|| s.written("key")).filter(|_| acme.is_given());
+    if let Some(named) = named {
+        let problem = Problem::error("a certificate that is named and one that is fetched");
+        let problem = match acme.place() {
+            Some(place) => problem.at(&named).context(place, "fetched"),
+            None => problem.at(&named),
+        };
+        let remedy = "keep one of them; others, for other names, go into `certificates`";
+        s.report("cert", problem.remedy(remedy));
+    }
+    acme::read(acme)
 }
 
 /// One of `certificates`: both keys are needed.

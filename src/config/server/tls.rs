@@ -36,8 +36,15 @@ pub(super) struct Protection {
 }
 
 impl Protection {
-    /// Reads all of it; `address` is the server's.
-    pub(super) fn read(mut s: Section<'_>, address: Option<&HostPort>) -> Self {
+    /// In clear.
+    pub(super) fn none() -> Self {
+        let TlsPolicy { server: mode, server_data: data, .. } = TlsPolicy::default();
+        let strict_end = DataTls::default().strict_server_end;
+        Self { mode, place: None, data, strict_end, options: ClientTlsOptions::default() }
+    }
+
+    /// Reads all of it.
+    pub(super) fn read(mut s: Section<'_>) -> Self {
         let place = s.written("mode");
         let mode = protection::mode(&mut s, MODES, ServerTls::Off);
         let ClientTlsOptions { mut max, .. } = ClientTlsOptions::default();
@@ -49,12 +56,21 @@ impl Protection {
         s.set("data", &mut data, value::choice(DATA));
         let mut strict_end = DataTls::default().strict_server_end;
         s.set("eof", &mut strict_end, value::choice(END));
-        if let Some(problem) = address.and_then(|address| odd_port(mode, address.port)) {
-            s.report("mode", problem.within(place.as_ref()));
-        }
         s.finish();
         let options = ClientTlsOptions { verify, server_name, certificate, max };
         Self { mode, place, data, strict_end, options }
+    }
+
+    /// Where the server listens when nothing is said.
+    pub(super) fn port(&self) -> u16 {
+        if self.mode == ServerTls::Implicit { protection::IMPLICIT } else { protection::EXPLICIT }
+    }
+
+    /// Complains about a port that is known for the other kind of TLS.
+    pub(super) fn check_port(&self, s: &Section<'_>, address: &HostPort) {
+        if let Some(problem) = odd_port(self.mode, address.port) {
+            s.report("tls.mode", problem.within(self.place.as_ref()));
+        }
     }
 
     /// Gives a listener's settings what depends on the server behind it.
@@ -67,6 +83,13 @@ impl Protection {
     /// What is left is for the handshakes.
     pub(super) fn options(&self) -> Option<ClientTlsOptions> {
         (self.mode != ServerTls::Off).then(|| self.options.clone())
+    }
+
+    /// Where it says that a certificate is verified by the server's name, and does not say which.
+    pub(super) fn wants_name(&self) -> Option<Option<&Place>> {
+        let by_name = matches!(self.options.verify, Verify::System | Verify::CaFile(_));
+        let nameless = by_name && self.options.server_name.is_none();
+        (nameless && self.mode != ServerTls::Off).then_some(self.place.as_ref())
     }
 
     /// Where it says that the server is protected when the client is.

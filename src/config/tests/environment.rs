@@ -12,7 +12,7 @@ fn an_upstream_alone_is_a_whole_configuration() {
         let listener = only(read);
         assert_eq!(listener.name, "default");
         assert_eq!(listener.bind, ["0.0.0.0:2121".parse().unwrap(), "[::]:2121".parse().unwrap()]);
-        assert_eq!(listener.upstream.address.to_string(), "ftpd:2100");
+        assert_eq!(listener.upstream.address.unwrap().to_string(), "ftpd:2100");
         assert_eq!(listener.data.downstream.range, PortRange { first: 10100, last: 10199 });
         assert_eq!(listener.access.allow.len(), 2);
     }
@@ -37,7 +37,7 @@ fn a_container_needs_no_file() {
         ],
         &Overrides::default(),
     ));
-    assert_eq!(listener.upstream.address.to_string(), "[2001:db8::5]:21");
+    assert_eq!(listener.upstream.address.unwrap().to_string(), "[2001:db8::5]:21");
     assert_eq!(listener.advertise.address, Some(Source::Name("ftp.example.com".into())));
     assert_eq!(listener.bind, ["[::1]:2121".parse().unwrap(), "127.0.0.1:2121".parse().unwrap()]);
     assert_eq!(listener.access.allow.len(), 2);

@@ -87,6 +87,20 @@ fn what_an_upstream_says_reaches_policy_data_and_handshakes() {
 }
 
 #[test]
+fn a_server_under_implicit_tls_listens_on_its_own_port() {
+    let port = |mode: &str, written: &str| {
+        let text = upstream(&format!("mode = \"{mode}\""));
+        let text = text.replace("ftp.internal", &format!("ftp.internal{written}"));
+        only(read(&text, &[])).upstream.address.unwrap().port
+    };
+    assert_eq!(port("implicit", ""), 990);
+    assert_eq!(port("implicit", ":9990"), 9990);
+    for mode in ["off", "explicit", "auto"] {
+        assert_eq!(port(mode, ""), 21, "{mode}");
+    }
+}
+
+#[test]
 fn each_listener_has_the_protection_of_its_own_server() {
     let text = "[[listener]]\nbind = \"127.0.0.1:1\"\nupstream = \"a\"\n\
                 [[listener]]\nbind = \"127.0.0.1:2\"\nupstream = \"b\"\n\

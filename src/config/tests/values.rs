@@ -107,7 +107,7 @@ fn listening_addresses() {
 
 #[test]
 fn servers_are_names_or_addresses() {
-    let server = |text: &str| host::host_port(&words(text), 21).map(|h| h.to_string()).ok();
+    let server = |text: &str| host::host_port(21)(&words(text)).map(|h| h.to_string()).ok();
     for (text, read) in [
         ("ftpd", "ftpd:21"),
         ("ftp.example.com:2100", "ftp.example.com:2100"),

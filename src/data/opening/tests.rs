@@ -15,7 +15,7 @@ use crate::data::testing::{
 };
 use crate::data::throttle::Throttle;
 use crate::data::transfer::Transfer;
-use crate::net::socket;
+use crate::net::socket::{self, Origin};
 use crate::session::event::Direction::{Download, Upload};
 use crate::session::event::Side::{Downstream, Upstream};
 use crate::session::event::Stage;
@@ -33,7 +33,7 @@ fn start(downstream: LegSource, upstream: LegSource, options: DataOptions) -> Tr
 /// A leg whose peer, of address `n`, is to connect to us, and where to.
 fn passive(n: u8) -> (LegSource, SocketAddr) {
     let (pool, local) = one_port();
-    let lease = pool.lease(local, peer(n)).unwrap();
+    let lease = pool.lease(local, peer(n), None).unwrap();
     let to = lease.listened();
     (LegSource::Accept(lease), to)
 }
@@ -42,7 +42,7 @@ fn passive(n: u8) -> (LegSource, SocketAddr) {
 fn closed() -> (SocketAddr, LegSource) {
     let (address, range) = free_range(1);
     let to = SocketAddr::new(address, range.first);
-    (to, LegSource::Connect { to, from: None })
+    (to, LegSource::Connect { to, from: Origin::default() })
 }
 
 /// Whether nobody connects, however often everybody else has a turn.
@@ -139,7 +139,7 @@ async fn active_client_is_dialled_after_1yz() {
     let ((at, _), (listener, upstream)) = (listener().await, listener().await);
     let downstream = LegSource::Connect {
         to: at.local_addr().unwrap(),
-        from: Some(SocketAddr::new(peer(7), 0)),
+        from: Origin::own(Some(SocketAddr::new(peer(7), 0))),
     };
     let transfer = start(downstream, upstream, patient());
     transfer.advance(Stage::Requested(Download));

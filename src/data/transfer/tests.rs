@@ -73,7 +73,7 @@ async fn that_both_legs_are_up_is_told_once_to_who_asks() {
     assert!(!transfer.take_joined());
 
     let (pool, local) = one_port();
-    let lease = pool.lease(local, peer(1)).unwrap();
+    let lease = pool.lease(local, peer(1), None).unwrap();
     let (_listener, upstream) = listener().await;
     let options = Arc::new(patient());
     let (throttle, tls) = (Throttle::default(), TransferTls::default());
@@ -191,7 +191,7 @@ async fn failure_resets_what_has_started() {
 async fn failure_before_the_start_closes_plainly() {
     for (way, plain) in [(Download, true), (Upload, false)] {
         let (pool, local) = one_port();
-        let lease = pool.lease(local, peer(1)).unwrap();
+        let lease = pool.lease(local, peer(1), None).unwrap();
         let to = lease.listened();
         let (listener, upstream) = listener().await;
         let downstream = LegSource::Accept(lease);
@@ -223,7 +223,7 @@ async fn failure_before_the_start_closes_plainly() {
 #[tokio::test]
 async fn failure_before_the_start_resets_what_has_moved() {
     let (pool, local) = one_port();
-    let lease = pool.lease(local, peer(1)).unwrap();
+    let lease = pool.lease(local, peer(1), None).unwrap();
     let to = lease.listened();
     let (listener, upstream) = listener().await;
     let downstream = LegSource::Accept(lease);

@@ -24,15 +24,15 @@ async fn pair(listener: std::net::TcpListener) -> (TcpStream, TcpStream) {
 
 #[test]
 fn nobody_listens_beside_a_data_listener() {
-    let first = listen_data(any_port(Ipv4Addr::LOCALHOST)).unwrap();
+    let first = listen_data(any_port(Ipv4Addr::LOCALHOST), false).unwrap();
     let addr = first.local_addr().unwrap();
     let wildcard = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), addr.port());
     for taken in [addr, wildcard] {
-        assert_eq!(listen_data(taken).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert_eq!(listen_data(taken, false).unwrap_err().kind(), ErrorKind::AddrInUse);
         assert_eq!(listen_control(taken, true).unwrap_err().kind(), ErrorKind::AddrInUse);
     }
     drop(first);
-    assert!(listen_data(addr).is_ok());
+    assert!(listen_data(addr, false).is_ok());
 }
 
 #[test]
@@ -45,14 +45,14 @@ fn workers_share_a_control_address() {
 
 #[test]
 fn ipv6_listener_leaves_ipv4_alone() {
-    let v6 = listen_data(any_port(Ipv6Addr::UNSPECIFIED)).unwrap();
+    let v6 = listen_data(any_port(Ipv6Addr::UNSPECIFIED), false).unwrap();
     let port = v6.local_addr().unwrap().port();
-    assert!(listen_data(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)).is_ok());
+    assert!(listen_data(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), false).is_ok());
 }
 
 #[tokio::test]
 async fn accepted_data_connections_inherit_the_reset() {
-    let listener = listen_data(any_port(Ipv4Addr::LOCALHOST)).unwrap();
+    let listener = listen_data(any_port(Ipv4Addr::LOCALHOST), false).unwrap();
     let (mut client, server) = pair(listener).await;
     assert!(server.nodelay().unwrap());
     drop(server);
@@ -65,7 +65,7 @@ async fn dialled_data_connection_is_reset_unless_closed_plainly() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let to = listener.local_addr().unwrap();
     for plain in [true, false] {
-        let ours = connect_data(to, None, LONG).await.unwrap();
+        let ours = connect_data(to, Origin::default(), LONG).await.unwrap();
         let (mut theirs, _) = listener.accept().await.unwrap();
         assert!(ours.nodelay().unwrap());
         if plain {

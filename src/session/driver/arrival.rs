@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
+use crate::net::transparent;
+use crate::upstream::destinations::Mode;
+
 /// What is known of a control connection before its session starts. Four kinds of address meet
 /// here, and three of them may be the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,20 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
+    /// Of a client that came to a listener of this mode.
+    ///
+    /// # Errors
+    /// The connection is gone, or was not redirected to us.
+    pub(crate) fn new(stream: &TcpStream, peer: SocketAddr, mode: Mode) -> io::Result<Self> {
+        let direct = Self::direct(stream, peer)?;
+        let local = match mode {
+            Mode::Gateway | Mode::Forward => return Ok(direct),
+            Mode::Redirect => transparent::original_destination(stream)?,
+            Mode::Tproxy => direct.local,
+        };
+        Ok(Self { local, server: Some(local), ..direct })
+    }
+
     /// Of a client that came straight to us.
     ///
     /// # Errors

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Driver;
-use super::control::Control;
+use crate::data::options::Reuse;
 use crate::data::ports::{LeaseError, PortLease};
 use crate::data::transfer::{LegSource, Transfer};
+use crate::net::socket::Origin;
 use crate::session::event::{Leg, ListenError, Side, TransferPlan};
 
 impl Driver {
@@ -14,20 +15,29 @@ impl Driver {
         side: Side,
         expected: IpAddr,
         advertise: bool,
+        protected: bool,
     ) -> Result<SocketAddr, ListenError> {
         let local = self.control(side).local().ok_or(ListenError::Local)?;
         let address = match side {
             Side::Downstream if advertise => self.advertised()?,
             _ => local.ip(),
         };
-        let (pool, advertiser) = (self.rooms.ports(side), &self.rooms.advertiser);
+        let (pool, data) = (self.rooms.ports(side), &self.rooms.data);
+        let proof = if protected && data.tls.reuse == Reuse::Require {
+            self.tls.proof(data.accept)
+        } else {
+            None
+        };
         let routed = side == Side::Downstream
-            && advertiser.is_through_router(self.info.client.ip(), local.ip());
-        let lease =
-            if routed { pool.lease_mapped(local, expected) } else { pool.lease(local, expected) };
+            && self.rooms.advertiser.is_through_router(self.info.client.ip(), local.ip());
+        let lease = if routed {
+            pool.lease_mapped(local, expected, proof)
+        } else {
+            pool.lease(local, expected, proof)
+        };
         let lease = match lease {
             Ok(lease) => lease,
-            Err(error) => return Err(self.no_lease(side, &error)),
+            Err(error) => return Err(self.no_lease(side, expected, &error)),
         };
         self.exhausted = false;
         let addr = SocketAddr::new(address, lease.exposed_port());
@@ -37,7 +47,7 @@ impl Driver {
         Ok(addr)
     }
 
-    fn no_lease(&mut self, side: Side, error: &LeaseError) -> ListenError {
+    fn no_lease(&mut self, side: Side, expected: IpAddr, error: &LeaseError) -> ListenError {
         let (session, listener) = (self.permit.id(), &*self.rooms.name);
         match error {
             LeaseError::Exhausted => {
@@ -46,8 +56,9 @@ impl Driver {
                     let (pool, side) = (self.rooms.ports(side), side.label());
                     let (in_use, taken) = (pool.in_use(), pool.passed_over());
                     tracing::warn!(
-                        %session, listener, side, in_use, taken,
-                        "no data port is free for this address; make the range larger"
+                        %session, listener, side, %expected, in_use, taken,
+                        "no data port is free: each waits for a connection of this address already, \
+                         or is held by another program; make the range larger"
                     );
                 }
                 ListenError::Exhausted
@@ -88,11 +99,10 @@ impl Driver {
     }
 
     pub(super) fn open(&mut self, plan: TransferPlan) {
+        let (client, server) = (self.origin(Side::Downstream), self.origin(Side::Upstream));
         let [downstream, upstream] = &mut self.leases;
-        let [client, server] = &self.controls;
-        let port = self.rooms.data.source_port;
-        let downstream = source(plan.downstream, downstream.take(), client, port);
-        let upstream = source(plan.upstream, upstream.take(), server, 0);
+        let downstream = source(plan.downstream, downstream.take(), client);
+        let upstream = source(plan.upstream, upstream.take(), server);
         if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
             let options = self.rooms.data.clone();
             let throttle = self.throttle.clone();
@@ -100,20 +110,35 @@ impl Driver {
                 Some(Transfer::start(downstream, upstream, options, throttle, self.tls.transfer()));
         }
     }
+
+    /// How our data connections to a side leave: from the address of its control connection (P41),
+    /// which towards a client that aims at the server is the server's (P174).
+    pub(super) fn origin(&self, side: Side) -> Origin {
+        let [client, server] = &self.controls;
+        let rooms = &self.rooms;
+        let (from, port, borrowed) = match side {
+            Side::Downstream if rooms.lends => {
+                (Some(self.arrival.local), rooms.data.source_port, true)
+            }
+            Side::Downstream => (client.local(), rooms.data.source_port, false),
+            Side::Upstream => (server.local(), 0, rooms.data.upstream.borrowed),
+        };
+        let at_port = |mut from: SocketAddr| {
+            from.set_port(port);
+            from
+        };
+        Origin { from: from.map(at_port), borrowed, mark: rooms.upstream.mark() }
+    }
 }
 
-fn source(leg: Leg, lease: Option<PortLease>, control: &Control, port: u16) -> Option<LegSource> {
+pub(super) fn source(leg: Leg, lease: Option<PortLease>, from: Origin) -> Option<LegSource> {
     let mut to = match leg {
         Leg::Accept => return lease.map(LegSource::Accept),
         Leg::Connect(to) => to,
     };
-    // Data leaves from the address of its control connection (P41), and by the same link.
-    let mut from = control.local();
-    if let Some(from) = &mut from {
-        from.set_port(port);
-        if let (SocketAddr::V6(from), SocketAddr::V6(to)) = (from, &mut to) {
-            to.set_scope_id(from.scope_id());
-        }
+    // By the link of its control connection.
+    if let (Some(SocketAddr::V6(from)), SocketAddr::V6(to)) = (from.from, &mut to) {
+        to.set_scope_id(from.scope_id());
     }
     Some(LegSource::Connect { to, from })
 }

@@ -1,10 +1,11 @@
 //! TLS of a session's connections: keys, handshakes, what came of them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Driver;
 use super::control::Shake;
 use crate::data::guard::TransferTls;
+use crate::data::ports::Proof;
 use crate::session::event::{Event, Side};
 use crate::tls::{self, ClientSession, HandshakeError, ServerSession, TlsInfo};
 
@@ -15,17 +16,30 @@ pub(super) struct SessionTls {
     downstream: Option<ServerSession>,
     /// Towards the server.
     upstream: Option<ClientSession>,
+    /// The server's name, where the client chose it.
+    server_name: Option<Box<str>>,
     /// What the client's control connection agreed on.
     client: Option<TlsInfo>,
 }
 
 impl SessionTls {
+    /// The client goes to this server: it has to prove to be that one.
+    pub(super) fn name_server(&mut self, host: &str) {
+        self.server_name = Some(host.into());
+    }
+
     /// What the session's data connections need.
     pub(super) fn transfer(&self) -> TransferTls {
         TransferTls {
             downstream: self.downstream.clone().zip(self.client.clone()),
             upstream: self.upstream.clone(),
         }
+    }
+
+    /// By what the client's data connection can be told from others, if it waits at most so long.
+    pub(super) fn proof(&self, patience: Duration) -> Option<Proof> {
+        let session = self.downstream.clone()?;
+        Some(Proof { session, patience })
     }
 }
 
@@ -41,7 +55,10 @@ impl Driver {
                 Box::new(move |stream| Box::pin(tls::accept(stream, config, within)))
             }),
             Side::Upstream => self.rooms.server_tls.as_ref().map(|tls| -> Shake {
-                let session = tls.session();
+                let session = match &self.tls.server_name {
+                    Some(host) => tls.session_with(host),
+                    None => tls.session(),
+                };
                 self.tls.upstream = Some(session.clone());
                 Box::new(move |stream| {
                     Box::pin(async move { tls::connect(stream, &session, within).await })

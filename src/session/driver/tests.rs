@@ -5,3 +5,4 @@ mod hostile;
 mod house;
 mod output;
 mod secrets;
+mod tunnel;

@@ -139,6 +139,46 @@ async fn our_certificate_is_shown_to_servers_that_ask() {
     }
 }
 
+#[tokio::test]
+async fn new_files_are_for_new_sessions_and_bad_ones_for_none() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let mut server = authority.options();
+    server.client_ca = Some(authority.ca_file());
+    server.client_certificate = ClientCertificate::Required;
+    let server = TlsServer::load(&server).unwrap();
+    let mut with = options(&authority, TlsVersion::V12);
+    with.certificate = Some(authority.issue("first", &["gateway.test"]));
+    let client = TlsClient::load(&with, "localhost").unwrap();
+    assert!(!client.reload().unwrap());
+    let begun = client.session();
+    let shown = async |session: &ClientSession| {
+        let (near, far) = ours(session, server.session().control()).await;
+        near.map(|_| far.unwrap().1.peer_subject.unwrap()).map_err(|error| error.class)
+    };
+
+    // Another certificate of ours.
+    let (files, second) = (authority.files("first"), authority.issue("second", &["gateway.test"]));
+    std::fs::copy(&second.chain, &files.chain).unwrap();
+    let error = client.reload().unwrap_err();
+    assert_eq!(error.label(), "mismatch");
+    assert!(shown(&client.session()).await.unwrap().contains("CN=first"));
+    std::fs::copy(&second.key, &files.key).unwrap();
+    assert!(client.reload().unwrap());
+    assert!(shown(&client.session()).await.unwrap().contains("CN=second"));
+    assert!(shown(&begun).await.unwrap().contains("CN=first"));
+
+    // Another issuer of theirs.
+    let known = std::fs::read(authority.ca_file()).unwrap();
+    std::fs::copy(stranger.ca_file(), authority.ca_file()).unwrap();
+    assert!(client.reload().unwrap());
+    assert_eq!(shown(&client.session()).await, Err(Class::UnknownIssuer));
+    std::fs::write(authority.ca_file(), "").unwrap();
+    assert_eq!(client.reload().unwrap_err().label(), "no-certificate");
+    std::fs::write(authority.ca_file(), known).unwrap();
+    assert!(client.reload().unwrap());
+    assert!(shown(&client.session()).await.is_ok());
+}
+
 #[test]
 fn the_name_is_that_of_the_upstream_or_the_one_set() {
     let off = ClientTlsOptions { verify: Verify::Off, ..ClientTlsOptions::default() };

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::prelude::X509Certificate;
 
-use super::TlsServer;
+use super::{TlsServer, certs};
 
 /// Names that are told one by one.
 const MAX_NAMES: usize = 5;
@@ -28,9 +28,12 @@ impl TlsServer {
 }
 
 fn summary(key: &CertifiedKey) -> Option<String> {
-    let (_, certificate) = X509Certificate::from_der(key.cert.first()?).ok()?;
-    let own = certificate.subject() == certificate.issuer();
-    let issuer = if own { ", self-signed: clients will ask whether to trust it" } else { "" };
+    let certificate = certs::parse(key)?;
+    let issuer = if certs::is_self_signed(&certificate) {
+        ", self-signed: clients will ask whether to trust it"
+    } else {
+        ""
+    };
     let ends = Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()?;
     let names = names(&certificate);
     let more = if names.len() > MAX_NAMES { ", …" } else { "" };

@@ -106,6 +106,13 @@ impl Gateway {
         Self::run(lab, toml, command)
     }
 
+    /// The same by way of another program, which is to run the command after its own arguments.
+    pub(crate) fn start_by(lab: &Lab, by: &[&str], toml: &str) -> Self {
+        let mut command = lab.net.gateway.command(by[0]);
+        command.args(&by[1..]).arg(env!("CARGO_BIN_EXE_ftpgate"));
+        Self::run(lab, toml, command)
+    }
+
     /// The same with no more than so many descriptors.
     pub(crate) fn start_with_descriptors(lab: &Lab, config: &Config, limit: u32) -> Self {
         let mut command = lab.net.gateway.command("prlimit");

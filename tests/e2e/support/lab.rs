@@ -20,9 +20,10 @@ const ANONYMOUS: u32 = 4002;
 const BLOCK: usize = 1 << 20;
 
 /// Programs that `tests/setup.sh` installs.
-const TOOLS: [&str; 19] = [
+const TOOLS: [&str; 21] = [
     "ip",
     "nft",
+    "ss",
     "setpriv",
     "timeout",
     "curl",
@@ -37,6 +38,7 @@ const TOOLS: [&str; 19] = [
     "python3",
     "ftp-ssl",
     "openssl",
+    "pebble",
     "filezilla",
     "Xvfb",
     "xdotool",
@@ -50,11 +52,20 @@ pub(crate) struct Lab {
 
 impl Lab {
     pub(crate) fn new() -> Self {
+        Self::on(Topology::new)
+    }
+
+    /// The client in a LAN, the server in the Internet, the gateway on the router in between.
+    pub(crate) fn router() -> Self {
+        Self::on(Topology::router)
+    }
+
+    fn on(net: impl FnOnce() -> Topology) -> Self {
         require();
         let dir = TempDir::with_prefix("ftpgate-e2e-").expect("temporary directory");
         // The servers enter it as another user.
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("own directory");
-        let new = Self { net: Topology::new(), dir };
+        let new = Self { net: net(), dir };
         fs::create_dir(new.home()).expect("own directory");
         fs::create_dir(new.local("")).expect("own directory");
         own(&new.home());

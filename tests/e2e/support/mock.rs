@@ -27,7 +27,12 @@ struct Record {
 
 impl Mock {
     pub(crate) fn start(lab: &Lab, answer: Answer) -> Self {
-        let listener = lab.net.server.listen(server_address(false, 21)).expect("listen");
+        Self::start_at(lab, server_address(false, 21), answer)
+    }
+
+    /// At this address of the server's machine.
+    pub(crate) fn start_at(lab: &Lab, at: SocketAddr, answer: Answer) -> Self {
+        let listener = lab.net.server.listen(at).expect("listen");
         let listener = Arc::new(listener);
         let record = Arc::new(Mutex::new(Record::default()));
         let (at, to) = (listener.clone(), record.clone());

@@ -22,6 +22,8 @@ use rustix::net::netdevice::name_to_index;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::process::run;
+
 /// The client's first address, and the one of its IPv6 side.
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
 pub(crate) const CLIENT6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x113, 0, 0, 0, 0, 0x10);
@@ -38,12 +40,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One network namespace; gone when dropped.
 pub(crate) struct Ns {
-    pub(crate) name: String,
+    name: String,
     handle: File,
 }
 
 impl Ns {
-    pub(crate) fn new(name: String) -> Self {
+    pub(super) fn new(name: String) -> Self {
         ip(&["netns", "add", &name]);
         ip(&["-n", &name, "link", "set", "lo", "up"]);
         let handle = File::open(Path::new(NAMESPACES).join(&name)).expect("namespace just made");
@@ -51,6 +53,26 @@ impl Ns {
         // An address that is first looked for in the neighbourhood costs every test two seconds.
         new.sysctl("net/ipv6/conf/default/accept_dad", "0");
         new
+    }
+
+    /// The name of another that belongs with it.
+    pub(super) fn name_of_neighbour(&self, role: &str) -> String {
+        format!("{}-{role}", self.name)
+    }
+
+    /// Runs `ip` in it.
+    pub(crate) fn ip(&self, args: &str) {
+        let args: Vec<_> = ["-n", &self.name].into_iter().chain(args.split(' ')).collect();
+        ip(&args);
+    }
+
+    /// Loads firewall rules; fails where the kernel lacks something that they need.
+    pub(crate) fn nft(&self, rules: &str) {
+        let mut nft = self.command("nft");
+        nft.args(["-f", "-"]);
+        run(nft, rules).unwrap_or_else(|why| {
+            panic!("this kernel or nft cannot load the rules of the test: {why}\n{rules}")
+        });
     }
 
     /// Sets a kernel parameter of this namespace, named by its path.
@@ -138,35 +160,30 @@ pub(crate) struct Topology {
 
 impl Topology {
     pub(crate) fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        static SWEEP: Once = Once::new();
-        SWEEP.call_once(sweep);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let ns = |role| Ns::new(format!("{PREFIX}{}-{number}-{role}", std::process::id()));
-        let new = Self { client: ns("client"), gateway: ns("gateway"), server: ns("server") };
+        let new = Self::unjoined();
         new.join(&new.client, "public", (CLIENT, CLIENT6), (PUBLIC, PUBLIC6));
         let private = (Ipv4Addr::new(10, 0, 0, 1), Ipv6Addr::new(0xfd00, 0x10, 0, 0, 0, 0, 0, 1));
         new.join(&new.server, "private", (SERVER, SERVER6), private);
         new
     }
 
-    fn join(
+    pub(super) fn unjoined() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        static SWEEP: Once = Once::new();
+        SWEEP.call_once(sweep);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let ns = |role| Ns::new(format!("{PREFIX}{}-{number}-{role}", std::process::id()));
+        Self { client: ns("client"), gateway: ns("gateway"), server: ns("server") }
+    }
+
+    pub(super) fn join(
         &self,
         peer: &Ns,
         link: &str,
         theirs: (Ipv4Addr, Ipv6Addr),
         ours: (Ipv4Addr, Ipv6Addr),
     ) {
-        let gateway = &self.gateway.name;
-        ip(&["-n", gateway, "link", "add", link, "type", "veth"]
-            .into_iter()
-            .chain(["peer", "name", "eth0", "netns", &peer.name])
-            .collect::<Vec<_>>());
-        for (ns, link, (v4, v6)) in [(gateway, link, ours), (&peer.name, "eth0", theirs)] {
-            ip(&["-n", ns, "addr", "add", &format!("{v4}/24"), "dev", link]);
-            ip(&["-n", ns, "-6", "addr", "add", &format!("{v6}/64"), "dev", link, "nodad"]);
-            ip(&["-n", ns, "link", "set", link, "up"]);
-        }
+        join((peer, "eth0", theirs), (&self.gateway, link, ours));
     }
 
     /// Gives the client `count` addresses more and returns them.
@@ -219,6 +236,20 @@ impl Topology {
     }
 }
 
+type End<'a> = (&'a Ns, &'a str, (Ipv4Addr, Ipv6Addr));
+
+/// Lays a cable between two namespaces: each with the link's name there and its addresses.
+pub(super) fn join(theirs: End<'_>, ours: End<'_>) {
+    let (far, near) = (&theirs.0.name, &ours.0.name);
+    let pair = ["type", "veth", "peer", "name", theirs.1, "netns", far];
+    ip(&["-n", near, "link", "add", ours.1].into_iter().chain(pair).collect::<Vec<_>>());
+    for (ns, link, (v4, v6)) in [ours, theirs] {
+        ip(&["-n", &ns.name, "addr", "add", &format!("{v4}/24"), "dev", link]);
+        ip(&["-n", &ns.name, "-6", "addr", "add", &format!("{v6}/64"), "dev", link, "nodad"]);
+        ip(&["-n", &ns.name, "link", "set", link, "up"]);
+    }
+}
+
 /// Removes what a killed run left behind: namespaces named after a process that is gone, or after
 /// ourselves, who have made none yet.
 fn sweep() {
@@ -233,7 +264,7 @@ fn sweep() {
     }
 }
 
-pub(crate) fn ip(args: &[&str]) {
+fn ip(args: &[&str]) {
     let output = Command::new("ip").args(args).output().expect("ip");
     assert!(
         output.status.success(),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -96,6 +97,15 @@ impl Pki {
         let mut params = params(names);
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
+        self.sign(file, params)
+    }
+
+    /// One that began so many days ago and ends in so many.
+    pub(crate) fn issue_for(&self, file: &str, names: &[&str], old: u64, left: u64) -> Identity {
+        let mut params = params(names);
+        let days = |count: u64| Duration::from_secs(count * 24 * 60 * 60);
+        params.not_before = (SystemTime::now() - days(old)).into();
+        params.not_after = (SystemTime::now() + days(left)).into();
         self.sign(file, params)
     }
 

@@ -1,191 +1,68 @@
-//! A home router between the client and the gateway: NAT, and a daemon that maps ports when asked.
+//! The same three machines as a home has them: a client in the LAN, the gateway on its router, a
+//! server in the Internet.
 //!
 //! ```text
-//!   client 20.0.0.10 ---- 20.0.0.1 router 192.168.1.1 ---- 192.168.1.5 gateway ---- server
+//!   client 192.168.1.10 ---- 192.168.1.1 gateway 198.51.100.1 ---- 198.51.100.2 server
+//!     fd00:1::10             fd00:1::1           2001:db8:51::1    2001:db8:51::2
 //! ```
 //!
-//! The daemon (miniupnpd) does not map ports on an address that is reserved for examples, so the
-//! Internet of this laboratory has one that is not. Nothing of it leaves the namespaces.
+//! The client has a route to the server, which has none back: nothing gets through that the gateway
+//! does not carry.
 
-use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::lab::{Lab, peers};
-use super::net::{Ns, ip};
-use super::process::{Process, eventually, run};
+use super::net::{Ns, Topology, join};
 
-/// The router outside.
-pub(crate) const WAN: Ipv4Addr = Ipv4Addr::new(20, 0, 0, 1);
-/// The router inside.
-pub(crate) const LAN: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
-/// The gateway.
-pub(crate) const INNER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 5);
-/// Another machine of the LAN (the gateway's second address).
-pub(crate) const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 6);
+pub(crate) const LAN_CLIENT: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 10);
+pub(crate) const LAN_CLIENT6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 0x10);
+/// The router in the LAN and in the Internet.
+pub(crate) const LAN_ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
+const LAN_ROUTER6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1);
+pub(crate) const WAN_ROUTER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+const WAN_ROUTER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x51, 0, 0, 0, 0, 1);
+pub(crate) const WAN_SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
+pub(crate) const WAN_SERVER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x51, 0, 0, 0, 0, 2);
 
-/// What the daemon changes, and around it a firewall that lets nothing in by itself.
-const RULES: &str = r#"
-table inet filter {
-    chain forward {
-        type filter hook forward priority 0; policy drop;
-        ct state established,related accept
-        iifname "lan" accept
-        ct status dnat accept
-        jump miniupnpd
-    }
-    chain miniupnpd {
-    }
-    chain prerouting {
-        type nat hook prerouting priority -100; policy accept;
-        jump prerouting_miniupnpd
-    }
-    chain postrouting {
-        type nat hook postrouting priority 100; policy accept;
-        jump postrouting_miniupnpd
-        oifname "wan" masquerade
-    }
-    chain prerouting_miniupnpd {
-    }
-    chain postrouting_miniupnpd {
-    }
-}
-"#;
-
-/// The router; its daemon runs once it was started.
-pub(crate) struct Router {
-    pub(crate) ns: Ns,
-    daemon: Option<Process>,
-    wan: Ipv4Addr,
-}
-
-impl Router {
-    /// Cables and rules, without a daemon.
-    pub(crate) fn new(lab: &Lab) -> Self {
-        Self::with_wan(lab, WAN)
-    }
-
-    /// The same with another address outside.
-    pub(crate) fn with_wan(lab: &Lab, wan: Ipv4Addr) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let ns = Ns::new(format!("ftpgate-e2e-{}-{number}-router", std::process::id()));
-        let [a, b, c, _] = wan.octets();
-        let far = Ipv4Addr::new(a, b, c, 10);
-        cable(&ns, ("wan", wan), &lab.net.client, ("wan0", far));
-        cable(&ns, ("lan", LAN), &lab.net.gateway, ("lan0", INNER));
-        let gateway = &lab.net.gateway.name;
-        ip(&["-n", gateway, "addr", "add", &format!("{NEIGHBOUR}/24"), "dev", "lan0"]);
-        ip(&["-n", gateway, "route", "add", "default", "via", &LAN.to_string()]);
-        ns.sysctl("net/ipv4/ip_forward", "1");
-        let new = Self { ns, daemon: None, wan };
-        new.nft(RULES);
+impl Topology {
+    pub(crate) fn router() -> Self {
+        let new = Self::unjoined();
+        new.join(&new.client, "lan", (LAN_CLIENT, LAN_CLIENT6), (LAN_ROUTER, LAN_ROUTER6));
+        new.join(&new.server, "wan", (WAN_SERVER, WAN_SERVER6), (WAN_ROUTER, WAN_ROUTER6));
+        new.gateway.forward();
+        new.client.ip(&format!("route add default via {LAN_ROUTER}"));
+        new.client.ip(&format!("-6 route add default via {LAN_ROUTER6}"));
         new
     }
 
-    /// Starts the daemon, with lines added to its configuration.
-    pub(crate) fn start(&mut self, lab: &Lab, more: &str) {
-        let text = format!(
-            "ext_ifname=wan\nlistening_ip=lan\nipv6_disable=yes\nenable_natpmp=yes\n\
-             enable_upnp=yes\nsecure_mode=yes\nhttp_port=5000\n\
-             uuid=c86ab2c1-3e0b-4d6a-9e0f-5c1fbd2f0a11\n\
-             upnp_table_name=filter\nupnp_nat_table_name=filter\nupnp_forward_chain=miniupnpd\n\
-             upnp_nat_chain=prerouting_miniupnpd\n\
-             upnp_nat_postrouting_chain=postrouting_miniupnpd\n\
-             minissdpdsocket=/nonexistent\n{more}\nallow 1-65535 192.168.1.0/24 1-65535\n\
-             deny 0-65535 0.0.0.0/0 0-65535\n"
-        );
-        let config = lab.path("miniupnpd.conf");
-        fs::write(&config, text).expect("own file");
-        let program = peers().join("usr/sbin/miniupnpd");
-        assert!(program.exists(), "run tests/setup.sh first: no miniupnpd");
-        let mut command = self.ns.command(&program.display().to_string());
-        command.args(["-d", "-P"]).arg(lab.path("miniupnpd.pid")).arg("-f").arg(config);
-        let mut daemon = Process::start("miniupnpd", command, lab.path("miniupnpd.log"));
-        daemon.wait_for("it listens", |p| p.log().contains("PCP traffic on").then_some(()));
-        self.daemon = Some(daemon);
+    /// Shows the server the way to the LAN.
+    pub(crate) fn tell_server_of_lan(&self) {
+        self.server.ip(&format!("route add 192.168.1.0/24 via {WAN_ROUTER}"));
+        self.server.ip(&format!("-6 route add fd00:1::/64 via {WAN_ROUTER6}"));
     }
 
-    /// Switches it off: the daemon is gone and with it every mapping.
-    pub(crate) fn switch_off(&mut self) {
-        self.daemon = None;
-        self.nft(
-            "flush chain inet filter prerouting_miniupnpd\nflush chain inet filter miniupnpd\n",
-        );
-    }
-
-    pub(crate) fn address(&self) -> IpAddr {
-        self.wan.into()
-    }
-
-    /// Where clients on the Internet connect to.
-    pub(crate) fn control(&self) -> SocketAddr {
-        SocketAddr::new(self.wan.into(), 21)
-    }
-
-    /// Loads rules.
-    pub(crate) fn nft(&self, rules: &str) {
-        let mut command = self.ns.command("nft");
-        command.args(["-f", "-"]);
-        run(command, rules).unwrap_or_else(|e| panic!("nft: {e}"));
-    }
-
-    /// The ports outside that are mapped now, in order.
-    pub(crate) fn mapped(&self) -> Vec<u16> {
-        let mut command: Command = self.ns.command("nft");
-        command.args(["list", "chain", "inet", "filter", "prerouting_miniupnpd"]);
-        let rules = run(command, "").unwrap_or_else(|e| panic!("nft: {e}"));
-        let port = |line: &str| {
-            let (_, rest) = line.split_once(" dport ")?;
-            rest.split(' ').next()?.parse().ok()
-        };
-        let mut ports: Vec<u16> =
-            rules.lines().filter(|l| l.contains("dnat")).filter_map(port).collect();
-        ports.sort_unstable();
-        ports
-    }
-
-    /// Waits until the daemon was asked so often.
-    pub(crate) fn is_asked(&mut self, times: usize) {
-        let daemon = self.daemon.as_mut().expect("a daemon");
-        daemon.wait_for("it is asked", |p| {
-            let log = p.log();
-            let asked = |word| log.matches(word).count();
-            let upnp = asked("SOAPAction: urn:") + asked("GetSpecificPortMappingEntry");
-            (asked("PCP request received") + upnp >= times).then_some(())
-        });
-    }
-
-    /// Waits until these are mapped.
-    pub(crate) fn maps(&self, ports: &[u16]) {
-        eventually(&format!("{ports:?} are mapped"), || (self.mapped() == ports).then_some(()));
-    }
-
-    /// Another machine of the LAN has these ports outside (NAT-PMP, RFC 6886 section 3.3).
-    pub(crate) fn taken_by_neighbour(&self, lab: &Lab, ports: &[u16]) {
-        lab.net.gateway.run(|| {
-            let socket = UdpSocket::bind((NEIGHBOUR, 0)).expect("own address");
-            socket.set_read_timeout(Some(Duration::from_secs(10))).expect("socket");
-            socket.connect((LAN, 5351)).expect("route");
-            for port in ports {
-                let [high, low] = port.to_be_bytes();
-                let request = [0, 2, 0, 0, high, low, high, low, 0, 0, 14, 16];
-                socket.send(&request).expect("send");
-                let mut answer = [0; 16];
-                let length = socket.recv(&mut answer).expect("an answer");
-                assert_eq!((length, &answer[..4]), (16, &[0, 130, 0, 0][..]), "{answer:?}");
-            }
-        });
+    /// One machine more, behind the client's: `theirs` is its address, `ours` the one that the
+    /// client's machine, now a router, has for it.
+    pub(crate) fn behind_client(&self, theirs: Ipv4Addr, ours: Ipv4Addr) -> Ns {
+        let ns = Ns::new(self.client.name_of_neighbour("behind"));
+        let v6 = |last| Ipv6Addr::new(0xfd00, 7, 0, 0, 0, 0, 0, last);
+        join((&ns, "eth0", (theirs, v6(2))), (&self.client, "behind", (ours, v6(1))));
+        ns.ip(&format!("route add default via {ours}"));
+        self.client.forward();
+        ns
     }
 }
 
-fn cable(a: &Ns, (link_a, ip_a): (&str, Ipv4Addr), b: &Ns, (link_b, ip_b): (&str, Ipv4Addr)) {
-    let peer = ["type", "veth", "peer", "name", link_b, "netns", &b.name];
-    ip(&[&["-n", &a.name, "link", "add", link_a][..], &peer].concat());
-    for (ns, link, address) in [(a, link_a, ip_a), (b, link_b, ip_b)] {
-        ip(&["-n", &ns.name, "addr", "add", &format!("{address}/24"), "dev", link]);
-        ip(&["-n", &ns.name, "link", "set", link, "up"]);
+impl Ns {
+    fn forward(&self) {
+        self.sysctl("net/ipv4/ip_forward", "1");
+        self.sysctl("net/ipv6/conf/all/forwarding", "1");
+    }
+
+    /// Delivers here what carries this mark, whomever it is for.
+    pub(crate) fn deliver_marked(&self, mark: u32) {
+        for family in ["-4", "-6"] {
+            self.ip(&format!("{family} rule add fwmark {mark} lookup 100"));
+            self.ip(&format!("{family} route add local default dev lo table 100"));
+        }
     }
 }

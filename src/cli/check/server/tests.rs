@@ -3,7 +3,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::tls::testing::{Authority, PATIENCE};
 use crate::tls::{TlsServer, TlsVersion};
-use crate::upstream::options::{HostPort, UpstreamOptions};
+use crate::upstream::options::{HostPort, Source, UpstreamOptions};
 
 /// A server that answers every line with the next of these; after 234 it speaks TLS.
 struct Script {
@@ -60,10 +60,12 @@ async fn trial(script: Script, policy: TlsPolicy, verify: Option<Verify>, tls: &
     let port = listener.local_addr().unwrap().port();
     let options = UpstreamOptions {
         name: "test".into(),
-        address: HostPort { host: "127.0.0.1".into(), port },
+        address: Some(HostPort { host: "127.0.0.1".into(), port }),
         tls: verify.map(|verify| ClientTlsOptions { verify, ..ClientTlsOptions::default() }),
         retry_epsv: Duration::ZERO,
         sessions: None,
+        source: Source::Auto,
+        mark: None,
     };
     let upstream = Upstream::new(options, Vec::new());
     let trial = Trial { upstream, policy, dial: PATIENCE, handshake: PATIENCE };

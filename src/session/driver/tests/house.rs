@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::advertise::Advertiser;
 use crate::advertise::options::AdvertiseOptions;
+use crate::data::mirror::Mirror;
 use crate::data::options::{DataOptions, PortOptions, PortRange};
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
@@ -23,7 +24,8 @@ use crate::session::driver::rooms::Rooms;
 use crate::session::driver::serve;
 use crate::session::policy::Policy;
 use crate::upstream::Upstream;
-use crate::upstream::options::{HostPort, UpstreamOptions};
+use crate::upstream::destinations::Mode;
+use crate::upstream::options::{HostPort, Source, UpstreamOptions};
 
 /// What must come comes within this time, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,21 +68,27 @@ impl House {
         };
         let upstream = UpstreamOptions {
             name: "main".into(),
-            address: HostPort {
+            address: Some(HostPort {
                 host: "127.0.0.1".into(),
                 port: server.local_addr().unwrap().port(),
-            },
+            }),
             tls: None,
             sessions: None,
             retry_epsv: PATIENCE,
+            source: Source::Auto,
+            mark: None,
         };
         let rooms = Rooms {
             name: "test".into(),
+            mode: Mode::Gateway,
+            lends: false,
             policy: Arc::new(policy),
             upstream: Upstream::new(upstream, Vec::new()),
+            destinations: Arc::default(),
             connect: PATIENCE,
             downstream_ports: PortPool::new(data.downstream.clone()),
             upstream_ports: PortPool::new(data.upstream.clone()),
+            mirror: None,
             advertiser: Advertiser::new(AdvertiseOptions::default()),
             throttle: Throttle::listener(&data.rates),
             data: Arc::new(data),
@@ -129,6 +137,18 @@ impl House {
     pub(super) async fn dialled(&self) -> End {
         let server = self.server.as_ref().unwrap();
         End::new(soon("our connection", server.accept()).await.unwrap().0)
+    }
+
+    /// A port that leads to the same port of the server.
+    pub(super) async fn mirror(&mut self, port: u16) -> SocketAddr {
+        let ip = self.door.local_addr().unwrap().ip();
+        let listener = socket::listen_data((ip, port).into(), false).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mirror = Mirror::new(vec![address]);
+        tokio::spawn(mirror.clone().keep(listener));
+        Arc::get_mut(&mut self.rooms).unwrap().mirror = Some(mirror);
+        address
     }
 
     /// From now on the server refuses.
@@ -213,6 +233,13 @@ impl End {
 
     pub(super) async fn hears(&mut self, line: &str) {
         assert_eq!(self.line().await, line);
+    }
+
+    /// Exactly these bytes come.
+    pub(super) async fn gets(&mut self, bytes: &[u8]) {
+        let mut got = vec![0; bytes.len()];
+        soon("bytes", self.0.read_exact(&mut got)).await.unwrap();
+        assert_eq!(got, bytes);
     }
 
     /// Nothing more comes: end of file, or a reset.

@@ -1,0 +1,214 @@
+//! What has to be let in, whatever the firewall is called.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use crate::config::{Config, ListenerConfig};
+use crate::data::options::{Expose, PortOptions, PortRange};
+
+/// All of a configuration.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) openings: Vec<Opening>,
+}
+
+/// Connections to let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Opening {
+    /// The listener's name.
+    pub(super) listener: String,
+    pub(super) purpose: Purpose,
+    /// On this machine.
+    pub(super) ports: PortRange,
+    /// Where the same ports are for those outside of a NAT, if they have other numbers there:
+    /// pairs of inside and outside, each of one length.
+    pub(super) outside: Vec<(PortRange, PortRange)>,
+    /// Of each family, whom to let in; `None` is nobody, as none of our addresses is of it.
+    pub(super) v4: Option<Sources>,
+    pub(super) v6: Option<Sources>,
+}
+
+/// What the connections are for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Where clients begin.
+    Control,
+    /// Passive mode, towards clients.
+    ClientData,
+    /// Active mode, towards the server of this name.
+    ServerData(String),
+}
+
+impl Purpose {
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Control => "control connections".into(),
+            Self::ClientData => "data connections of clients".into(),
+            Self::ServerData(server) => format!("data connections of {server}"),
+        }
+    }
+}
+
+/// Whose connections, of one address family.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Sources {
+    /// Empty is everybody.
+    pub(super) from: Vec<IpNet>,
+    /// But not these.
+    pub(super) except: Vec<IpNet>,
+    /// At these of our addresses; empty is all of them.
+    pub(super) to: Vec<IpAddr>,
+}
+
+impl Sources {
+    pub(super) fn is_everybody(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Opening {
+    /// Let in from anywhere, to any of our addresses, in both families.
+    pub(super) fn is_for_all(&self) -> bool {
+        [&self.v4, &self.v6].into_iter().all(|s| s.as_ref().is_some_and(Sources::is_everybody))
+    }
+
+    /// The families it is for, with their sources.
+    pub(super) fn families(&self) -> impl Iterator<Item = (Family, &Sources)> {
+        let v4 = self.v4.iter().map(|sources| (Family::V4, sources));
+        v4.chain(self.v6.iter().map(|sources| (Family::V6, sources)))
+    }
+
+    /// Pairs of inside and outside ports.
+    pub(super) fn mappings(&self) -> Vec<(PortRange, PortRange)> {
+        if self.outside.is_empty() { vec![(self.ports, self.ports)] } else { self.outside.clone() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    fn has(self, ip: IpAddr) -> bool {
+        ip.is_ipv4() == (self == Self::V4)
+    }
+}
+
+impl Plan {
+    pub(super) fn of(config: &Config) -> Self {
+        let mut openings = Vec::new();
+        for listener in &config.listeners {
+            for opening in of_listener(listener) {
+                if !openings.contains(&opening) {
+                    openings.push(opening);
+                }
+            }
+        }
+        Self { openings }
+    }
+}
+
+fn of_listener(listener: &ListenerConfig) -> Vec<Opening> {
+    let mut ports: Vec<u16> = listener.bind.iter().map(SocketAddr::port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let opening = |purpose, ports, outside, to: &[IpAddr], who: Who<'_>| Opening {
+        listener: listener.name.clone(),
+        purpose,
+        ports,
+        outside,
+        v4: sources(Family::V4, to, who),
+        v6: sources(Family::V6, to, who),
+    };
+    let clients = Who { allow: &listener.access.allow, deny: &listener.access.deny };
+    let mut openings = Vec::new();
+    for port in ports {
+        let at = listener.bind.iter().filter(|addr| addr.port() == port);
+        let at: Vec<IpAddr> = at.map(SocketAddr::ip).collect();
+        let range = PortRange { first: port, last: port };
+        openings.push(opening(Purpose::Control, range, Vec::new(), &at, clients));
+    }
+    let all: Vec<IpAddr> = listener.bind.iter().map(SocketAddr::ip).collect();
+    let data = &listener.data.downstream;
+    let at = data.bind.map_or(all.clone(), |ip| vec![ip]);
+    openings.push(opening(Purpose::ClientData, data.range, outside(data), &at, clients));
+    if listener.policy.upstream_mode.is_let_in() {
+        let server = &listener.upstream;
+        let host = server.address.as_ref().map(|address| &address.host);
+        let literal: Option<IpAddr> = host.and_then(|host| host.parse().ok());
+        let only: Vec<IpNet> = literal.map(IpNet::from).into_iter().collect();
+        let who = Who { allow: &only, deny: &[] };
+        let purpose = Purpose::ServerData(host.map_or("servers".into(), String::clone));
+        // Which of our addresses the server sees is for the routes to say.
+        let any = |ip: IpAddr| match ip {
+            IpAddr::V4(_) => IpAddr::from([0; 4]),
+            IpAddr::V6(_) => IpAddr::from([0; 16]),
+        };
+        let at = literal.map_or(vec![[0; 4].into(), [0; 16].into()], |ip| vec![any(ip)]);
+        openings.push(opening(purpose, listener.data.upstream.range, Vec::new(), &at, who));
+    }
+    openings
+}
+
+/// Networks as configured; none at all is everybody.
+#[derive(Clone, Copy)]
+struct Who<'a> {
+    allow: &'a [IpNet],
+    deny: &'a [IpNet],
+}
+
+/// `None` when none of our addresses, or none of the sources, is of this family.
+fn sources(family: Family, at: &[IpAddr], who: Who<'_>) -> Option<Sources> {
+    let mut to: Vec<IpAddr> = at.iter().copied().filter(|ip| family.has(*ip)).collect();
+    let mut from: Vec<IpNet> =
+        who.allow.iter().copied().filter(|net| family.has(net.addr())).collect();
+    if to.is_empty() || (from.is_empty() && !who.allow.is_empty()) {
+        return None;
+    }
+    to.sort_unstable();
+    to.dedup();
+    if to.iter().any(IpAddr::is_unspecified) {
+        to.clear();
+    }
+    if from.iter().any(|net| net.prefix_len() == 0) {
+        from.clear();
+    }
+    let except = who.deny.iter().copied().filter(|net| family.has(net.addr())).collect();
+    Some(Sources { from, except, to })
+}
+
+/// The ports as they are outside, in runs: 50000-50010 inside is 40000-40010 outside.
+fn outside(options: &PortOptions) -> Vec<(PortRange, PortRange)> {
+    if options.expose == Expose::Same {
+        return Vec::new();
+    }
+    let mut runs: Vec<(PortRange, PortRange)> = Vec::new();
+    for inside in options.range.first..=options.range.last {
+        let Some(told) = options.expose.told(inside) else { continue };
+        match runs.last_mut() {
+            Some((own, outer))
+                if own.last.checked_add(1) == Some(inside)
+                    && outer.last.checked_add(1) == Some(told) =>
+            {
+                own.last = inside;
+                outer.last = told;
+            }
+            _ => {
+                let one = |port| PortRange { first: port, last: port };
+                runs.push((one(inside), one(told)));
+            }
+        }
+    }
+    runs
+}
+
+/// `21`, or `60000` and a separator and `60010`.
+pub(super) fn span(ports: PortRange, separator: &str) -> String {
+    if ports.first == ports.last {
+        return ports.first.to_string();
+    }
+    format!("{}{separator}{}", ports.first, ports.last)
+}
