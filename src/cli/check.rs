@@ -13,9 +13,10 @@ use super::run::background;
 use super::{Settings, tell};
 use crate::advertise::options::Mapping;
 use crate::advertise::{Advertiser, mapping};
-use crate::app::{control_ports, transparent, worker_count};
+use crate::app::privileges::Privileges;
+use crate::app::{control_ports, outgoing, transparent, worker_count};
 use crate::config::{Config, ListenerConfig};
-use crate::data::options::PortOptions;
+use crate::data::options::{PortOptions, PortRange};
 use crate::data::ports::PortPool;
 use crate::limits;
 use crate::net::helper::KernelHelper;
@@ -72,18 +73,45 @@ impl Report {
     }
 
     async fn machine(&mut self, config: &Config) {
+        let privileges = self.plan(config);
         for listener in &config.listeners {
             self.privileges(listener);
             self.control_addresses(listener);
-            self.data_ports(listener);
-            self.source_port(listener);
-            self.advertised(listener).await;
             self.certificates(listener).await;
             self.server(listener).await;
+        }
+        if let Some(privileges) = privileges {
+            self.give_up(&privileges, config);
+        }
+        for listener in &config.listeners {
+            self.data_ports(listener);
+            self.origins(listener);
+            self.advertised(listener).await;
         }
         self.kernel_helper();
         self.xferlog(config);
         self.descriptors(config);
+    }
+
+    fn plan(&mut self, config: &Config) -> Option<Privileges> {
+        let plan = Privileges::plan(config, &config.listeners);
+        let plan = plan.map_err(|error| self.bad(error.to_string())).ok()?;
+        if let Some(missing) = plan.missing() {
+            self.bad(missing);
+        }
+        Some(plan)
+    }
+
+    /// From here on with no more than the gateway will have.
+    fn give_up(&mut self, privileges: &Privileges, config: &Config) {
+        match (privileges.give_up(), &config.run_as) {
+            (Err(error), _) => self.bad(error.to_string()),
+            (Ok(()), Some(whom)) => self.good(format!("it can run as user {}", whom.user)),
+            (Ok(()), None) => {}
+        }
+        for line in privileges.unreadable(&config.listeners) {
+            self.warn(line);
+        }
     }
 
     /// No failure: the service may run as another user, its folder be made when it starts.
@@ -100,6 +128,10 @@ impl Report {
     }
 
     fn control_addresses(&mut self, listener: &ListenerConfig) {
+        if !listener.handed.is_empty() {
+            let name = &listener.name;
+            self.good(format!("{name}: takes sockets that the service manager hands over"));
+        }
         for address in &listener.bind {
             match socket::listen_control(*address, false) {
                 Ok(_) => self.good(format!("{}: {address} can be bound", listener.name)),
@@ -122,7 +154,7 @@ impl Report {
         }
         let chosen = (listener.mode, &listener.destinations);
         let ports = control_ports(&listener.bind);
-        for line in transparent::describe(chosen, &ports, &listener.data.downstream, may) {
+        for line in transparent::describe(chosen, &ports, &listener.data.downstream, may.borrow) {
             self.good(format!("{name}: {line}"));
         }
     }
@@ -145,35 +177,45 @@ impl Report {
         }
         let mut addresses: Vec<IpAddr> = match options.bind {
             Some(ip) => vec![ip],
-            None => listener.bind.iter().map(SocketAddr::ip).collect(),
+            None => reached(listener).iter().map(SocketAddr::ip).collect(),
         };
         addresses.sort_unstable();
         addresses.dedup();
         for address in addresses {
             self.range(&listener.name, "client", options, address);
+            if let Some(ports) = listener.mirrored() {
+                self.mirrored(&listener.name, ports, address);
+            }
         }
-        if listener.policy.upstream_mode.is_let_in() {
+        if listener.policy.lets_server_in() {
             // Which address the server will see is not known before it is reached.
             let any = IpAddr::from([0, 0, 0, 0]);
             self.range(&listener.name, "server", &listener.data.upstream, any);
         }
     }
 
-    /// Every address that clients reach us on is one that data may leave from.
-    fn source_port(&mut self, listener: &ListenerConfig) {
-        let port = listener.data.source_port;
-        if port == 0 {
-            return;
+    /// All of them are held all the time: one that is taken keeps the gateway from starting.
+    fn mirrored(&mut self, listener: &str, ports: PortRange, address: IpAddr) {
+        let taken = PortPool::new(PortOptions::new(ports)).probe(address);
+        match taken.first() {
+            None => {
+                self.good(format!("{listener}: forwarded ports {ports} on {address} can be bound"));
+            }
+            Some((port, error)) if is_missing_ipv6(&SocketAddr::new(address, *port), error) => {}
+            Some((port, error)) => self.bad(format!(
+                "{listener}: forwarded port {port} on {address} cannot be bound: {error}"
+            )),
         }
+    }
+
+    /// Every place that connections of ours leave from.
+    fn origins(&mut self, listener: &ListenerConfig) {
         let name = &listener.name;
-        for address in &listener.bind {
-            let from = SocketAddr::new(address.ip(), port);
-            match socket::try_source(from) {
-                Ok(()) => self.good(format!("{name}: data can leave from {from}")),
-                Err(error) => self.bad(format!(
-                    "{name}: data cannot leave from {from}: {error}; below 1024 it takes \
-                     CAP_NET_BIND_SERVICE"
-                )),
+        for trial in outgoing::trials(listener, &reached(listener)) {
+            let what = &trial.what;
+            match trial.run() {
+                Ok(()) => self.good(format!("{name}: {what}")),
+                Err((error, remedy)) => self.bad(format!("{name}: {what}: {error}{remedy}")),
             }
         }
     }
@@ -302,6 +344,13 @@ impl Report {
             None => self.good(format!("{limit} descriptors are enough for {sessions} sessions")),
         }
     }
+}
+
+/// The addresses that clients reach it on; those of sockets to be handed over are not known.
+fn reached(listener: &ListenerConfig) -> Vec<SocketAddr> {
+    let any = SocketAddr::from(([0, 0, 0, 0], 0));
+    let unknown = (!listener.handed.is_empty()).then_some(any);
+    listener.bind.iter().copied().chain(unknown).collect()
 }
 
 fn say(line: &str) {

@@ -7,7 +7,7 @@ use super::door::Door;
 use super::problem::{Place, Problem};
 use crate::advertise::options::Source;
 use crate::data::options::{Expose, PortOptions, PortRange};
-use crate::session::policy::ClientTls;
+use crate::upstream::destinations::Mode;
 
 /// What the kernel does with ports; empty when it is not known.
 #[derive(Debug, Clone, Default)]
@@ -46,11 +46,13 @@ pub(super) fn all(doors: &[Door], kernel: &Kernel) -> Vec<Problem> {
     for (n, door) in doors.iter().enumerate() {
         let earlier = doors.get(..n).unwrap_or_default();
         addresses(door, earlier, &mut problems);
+        problems.extend(earlier.iter().filter_map(|other| handed(door, other)));
         ranges(door, kernel, &mut problems);
         problems.extend(earlier.iter().filter_map(|other| pools(door, other)));
         problems.extend(doors.iter().filter_map(|other| door_in_range(door, other)));
         problems.extend(forwarded(door, n, doors));
         problems.extend(private_address(door));
+        problems.extend(tproxy_everywhere(door));
         problems.extend(earlier.iter().find_map(|other| acme(door, other)));
     }
     problems
@@ -72,6 +74,21 @@ fn addresses(door: &Door, earlier: &[Door], problems: &mut Vec<Problem>) {
         }
         taken.push((address, place));
     }
+}
+
+/// A socket handed over is one listener's.
+fn handed(door: &Door, other: &Door) -> Option<Problem> {
+    let shared = door.config.handed.iter().find(|name| other.config.handed.contains(name))?;
+    let (what, remedy) = match shared {
+        Some(name) => (format!("the socket \"{name}\""), "each takes sockets of its own"),
+        None => {
+            let remedy = "name them: bind = \"systemd:NAME\", as in FileDescriptorName=NAME";
+            ("what the service manager hands over".to_owned(), remedy)
+        }
+    };
+    let reason = format!("listener `{}` takes {what} already", other.config.name);
+    let problem = Problem::error(reason).within(door.place.as_ref()).remedy(remedy);
+    Some(problem.about(format!("listener.{}.bind", door.config.name)))
 }
 
 fn pairs(door: &Door) -> impl Iterator<Item = (SocketAddr, Option<&Place>)> {
@@ -100,7 +117,7 @@ fn intersect(a: PortRange, b: PortRange) -> bool {
 fn ranges(door: &Door, kernel: &Kernel, problems: &mut Vec<Problem>) {
     let (data, places) = (&door.config.data, &door.places);
     let mut sides = vec![("data.ports", &data.downstream, &places.ports)];
-    if door.config.policy.upstream_mode.is_let_in() {
+    if door.config.policy.lets_server_in() {
         sides.push(("data.upstream_ports", &data.upstream, &places.upstream_ports));
         if intersect(data.downstream.range, data.upstream.range) {
             let place = places.upstream_ports.as_ref().or(places.ports.as_ref());
@@ -193,17 +210,35 @@ fn door_in_range(door: &Door, other: &Door) -> Option<Problem> {
     Some(problem.about(format!("listener.{}.bind", door.config.name)))
 }
 
+/// The rule that keeps packets for sockets with others' addresses would keep those for this port
+/// too, whomever they are for.
+fn tproxy_everywhere(door: &Door) -> Option<Problem> {
+    let (address, place) = pairs(door).find(|(address, _)| address.ip().is_unspecified())?;
+    if door.config.mode != Mode::Tproxy {
+        return None;
+    }
+    let port = address.port();
+    let problem = Problem::warning(format!(
+        "{address} listens on port {port} of every server: with `socket transparent` in the firewall \
+         their own clients come here too"
+    ));
+    let problem = problem.within(place).about(format!("listener.{}.bind", door.config.name));
+    let remedy =
+        format!("bind = [\"127.0.0.1:{port}\", \"[::1]:{port}\"], as tproxy needs no more");
+    Some(problem.remedy(remedy))
+}
+
 /// Ports that lead to the server cannot be anything else as well. `number` is the door's among all.
 fn forwarded(door: &Door, number: usize, doors: &[Door]) -> Option<Problem> {
-    let range = passed_through(door)?;
+    let range = door.config.mirrored()?;
     let near = doors.iter().enumerate().filter(|(_, other)| share_address(door, other));
     let clash = near.into_iter().find_map(|(n, other)| {
         let data = &other.config.data;
-        let let_in = other.config.policy.upstream_mode.is_let_in();
+        let let_in = other.config.policy.lets_server_in();
         let ranges = [
             ("ports", Some(data.downstream.range)),
             ("upstream_ports", Some(data.upstream.range).filter(|_| let_in)),
-            ("passthrough_ports", passed_through(other).filter(|_| n < number)),
+            ("passthrough_ports", other.config.mirrored().filter(|_| n < number)),
         ];
         let taken = ranges.into_iter().find_map(|(key, other)| {
             let other = other.filter(|other| intersect(*other, range))?;
@@ -216,12 +251,6 @@ fn forwarded(door: &Door, number: usize, doors: &[Door]) -> Option<Problem> {
     let reason = format!("`passthrough_ports` {range} overlap {clash}: a port leads to one place");
     let place = door.places.forwarded.as_ref().or(door.place.as_ref());
     Some(Problem::error(reason).within(place).about("data.passthrough_ports"))
-}
-
-/// The ports of a listener that lead to the server.
-fn passed_through(door: &Door) -> Option<PortRange> {
-    let passes = door.config.policy.tls.client == ClientTls::Passthrough;
-    door.config.data.forwarded.filter(|_| passes)
 }
 
 /// Two certificates kept in one file.

@@ -6,9 +6,10 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::advertise::options::AdvertiseOptions;
-use crate::data::options::DataOptions;
+use crate::data::options::{DataOptions, PortRange};
 use crate::limits::{AccessList, LimitOptions};
-use crate::session::policy::Policy;
+use crate::privileges::RunAs;
+use crate::session::policy::{ClientTls, Policy};
 use crate::telemetry::options::LogOptions;
 use crate::tls::ServerTlsOptions;
 use crate::upstream::destinations::{Destinations, Mode};
@@ -25,6 +26,8 @@ pub struct Config {
     pub(crate) shutdown: Duration,
     /// Worker threads; `None` is one a core.
     pub(crate) workers: Option<NonZeroUsize>,
+    /// Whom it becomes when it was started as root; `None`: it stays what it is.
+    pub(crate) run_as: Option<RunAs>,
 }
 
 /// One door with its own settings: the global sections overlaid with the listener's own.
@@ -32,8 +35,11 @@ pub struct Config {
 pub(crate) struct ListenerConfig {
     /// Unique; its name in the logs.
     pub(crate) name: String,
-    /// Where clients connect; at least one, no two listeners on the same.
+    /// Where clients connect; no two listeners on the same.
     pub(crate) bind: Vec<SocketAddr>,
+    /// Sockets that the service manager hands over: those of a name, or all that no other
+    /// listener names. Empty only where `bind` is not.
+    pub(crate) handed: Vec<Option<String>>,
     /// Who names the server that a session goes to.
     pub(crate) mode: Mode,
     /// Where clients may go who choose it themselves; empty where they do not.
@@ -56,6 +62,14 @@ pub(crate) struct ListenerConfig {
     pub(crate) keepalive: Duration,
     /// The certificates shown to clients; none, no TLS towards them.
     pub(crate) tls: Option<ServerTlsOptions>,
+}
+
+impl ListenerConfig {
+    /// Ports that lead to the same port of the server, for clients whose AUTH is the server's.
+    pub(crate) fn mirrored(&self) -> Option<PortRange> {
+        let passes = self.policy.tls.client == ClientTls::Passthrough;
+        self.data.forwarded.filter(|_| passes)
+    }
 }
 
 /// What the command line says; it wins over the environment, which wins over the file.

@@ -20,7 +20,7 @@ use crate::session::event::{Fault, LegTls};
 pub(crate) enum LegSource {
     /// The peer connects to this port.
     Accept(PortLease),
-    /// The peer is here already.
+    /// The peer is here already; the dialogue that brought it is not known.
     Up {
         /// Its connection.
         stream: TcpStream,

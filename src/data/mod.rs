@@ -12,6 +12,7 @@
 //!   relay      both directions until delivered, broken, stalled or stopped
 //!     pump       one direction              splice  through a pipe of the kernel
 //!     cipher     both, where a leg is under TLS     guard   the handshakes of legs
+//!     wire       both, where nothing is known of them
 //! mirror     ports that are the server's own, for dialogues that we cannot read
 //! ```
 
@@ -34,6 +35,7 @@ mod splice;
 #[cfg(not(target_os = "linux"))]
 #[path = "no_splice.rs"]
 mod splice;
+mod wire;
 
 #[cfg(test)]
 mod testing;

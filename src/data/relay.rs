@@ -35,6 +35,8 @@ pub(super) struct Relay<'a> {
     pub(super) meter: &'a Meter,
     pub(super) options: &'a DataOptions,
     pub(super) throttle: &'a Throttle,
+    /// The dialogue about it is not known.
+    pub(super) blind: bool,
 }
 
 impl Relay<'_> {
@@ -46,6 +48,9 @@ impl Relay<'_> {
         report: impl FnOnce(Outcome),
     ) {
         match (&self.client.stream, &self.server.stream) {
+            (Stream::Plain(client), Stream::Plain(server)) if self.blind => {
+                self.wire(client, server, progress, report).await;
+            }
             (Stream::Plain(client), Stream::Plain(server)) => {
                 self.plain(client, server, progress, report).await;
             }
@@ -95,7 +100,7 @@ impl Relay<'_> {
         progress: &mut watch::Receiver<Progress>,
         report: impl FnOnce(Outcome),
     ) {
-        let Self { client, server, meter, options, throttle } = self;
+        let Self { client, server, meter, options, throttle, .. } = self;
         let limits = [Side::Downstream, Side::Upstream].map(|side| throttle.towards(side));
         let strict = [options.tls.strict_client_end, options.tls.strict_server_end];
         let mut pair = Pair::new([client.stream, server.stream], meter, limits, strict);

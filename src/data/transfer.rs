@@ -148,6 +148,7 @@ async fn run(
     mut progress: watch::Receiver<Progress>,
     Ends { reporter, joined }: Ends,
 ) {
+    let blind = matches!(downstream, LegSource::Up { .. });
     let mut opening = Opening::new(downstream, upstream, &options, tls);
     let opened = opening.run(&mut progress).await;
     let (client, server) = opening.take();
@@ -177,7 +178,8 @@ async fn run(
     };
     joined.store(true, Ordering::Relaxed);
     let meter = Meter::new();
-    let relay = Relay { client, server, meter: &meter, options: &options, throttle: &throttle };
+    let (options, throttle) = (&options, &throttle);
+    let relay = Relay { client, server, meter: &meter, options, throttle, blind };
     let tell = |outcome| {
         report.outcome = outcome;
         report.downloaded = meter.bytes(Side::Downstream);

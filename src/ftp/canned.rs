@@ -13,6 +13,8 @@ macro_rules! replies {
 }
 
 replies! {
+    /// Something is wrong on our side; the operator is told what.
+    NO_SERVICE = "421 The service is not available, try again later.";
     /// Over the limit of the listener, the server or the process (S18).
     TOO_MANY_SESSIONS = "421 Too many sessions, try again later.";
     /// Over the limit for one client address (S18).
@@ -123,6 +125,16 @@ replies! {
     EPSV_ALL_OK = "200 EPSV ALL accepted.";
     /// P72.
     EPSV_ALL_ONLY = "503 Only EPSV is allowed after EPSV ALL.";
+    /// RFC 6384 §6 (P95).
+    EPSV_ALL_REFUSED = "504 EPSV ALL is not possible through a translator.";
+    /// RFC 6384 §11 (P99): neither EPSV nor EPRT is translated.
+    ALGS_NONE = "216 NONE";
+    /// RFC 6384 §11 (P99): both are.
+    ALGS_EPSV_EPRT = "216 EPSVEPRT";
+    /// RFC 6384 §11 (P99).
+    ALGS_UNKNOWN = "504 ALGS STATUS64, ENABLE64 or DISABLE64.";
+    /// RFC 6384 §12 (P100).
+    NOOP_REFUSED = "421 The server refused NOOP, closing control connection.";
     /// RFC 959.
     PORT_OK = "200 PORT command successful.";
     /// RFC 2428.

@@ -1,6 +1,7 @@
 //! Sockets: every option in the program is set here. Streams: plain or under TLS. What else is
 //! asked of the network beside us: its default gateway, a small HTTP exchange.
 
+pub(crate) mod device;
 pub(crate) mod helper;
 pub(crate) mod http;
 pub(crate) mod routes;

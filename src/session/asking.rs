@@ -10,6 +10,7 @@ use super::pending::{Kind, Pending};
 use super::policy::{DataCommand, UpstreamMode};
 use crate::ftp::addr::{HostPort, eprt, epsv_reply, pasv_reply};
 use crate::ftp::canned;
+use crate::ftp::command::Command;
 
 /// How long between two looks for a free data port. The pool wakes nobody: it is asked again.
 const LEASE_RETRY: Duration = Duration::from_millis(50);
@@ -49,19 +50,9 @@ impl Asking {
 impl Machine {
     /// The client asked for a data connection: D0/D2/D3 → D1.
     pub(super) fn ask(&mut self, client: DataCommand, target: Option<SocketAddr>, now: Instant) {
-        self.release();
-        let Some(link) = self.link() else { return };
+        let Some(link) = self.link() else { return self.release() };
         let server = self.server_mode(client, link);
-        let modes = Modes { client, server };
-        self.grant = Grant::Asking(Asking {
-            modes,
-            client_target: target,
-            upstream: None,
-            ours: None,
-            target: None,
-            refusal: Vec::new(),
-            waiting: None,
-        });
+        self.begin(Modes { client, server }, target);
         if server.is_passive() {
             self.send_mode(server, None, now);
         } else {
@@ -69,8 +60,31 @@ impl Machine {
         }
     }
 
+    /// The same with EPSV in the client's own words, whatever these mean to the server (P99).
+    pub(super) fn ask_as_said(&mut self, command: &Command<'_>, now: Instant) {
+        self.begin(Modes { client: DataCommand::Epsv, server: DataCommand::Epsv }, None);
+        self.forward(command, Kind::Mode, now);
+    }
+
+    fn begin(&mut self, modes: Modes, client_target: Option<SocketAddr>) {
+        self.release();
+        self.algs.raw = false;
+        self.grant = Grant::Asking(Asking {
+            modes,
+            client_target,
+            upstream: None,
+            ours: None,
+            target: None,
+            refusal: Vec::new(),
+            waiting: None,
+        });
+    }
+
     /// Which command to send to the server for a client's `client` (P58, P73, P79).
     fn server_mode(&self, client: DataCommand, link: Link) -> DataCommand {
+        if self.translates() {
+            return if client.is_passive() { DataCommand::Pasv } else { DataCommand::Port };
+        }
         let wanted = match self.policy.upstream_mode {
             UpstreamMode::Same => client,
             UpstreamMode::Passive => DataCommand::Pasv,
@@ -187,7 +201,7 @@ impl Machine {
         let Phase::Open(link) = &mut self.phase else { return false };
         let Grant::Asking(asking) = &mut self.grant else { return false };
         let instead = match asking.modes.server {
-            _ if link.peer.is_ipv6() => return false,
+            _ if link.peer.is_ipv6() || self.algs.disabled => return false,
             DataCommand::Epsv => DataCommand::Pasv,
             DataCommand::Eprt => DataCommand::Port,
             DataCommand::Pasv | DataCommand::Port => return false,

@@ -70,6 +70,9 @@ impl Machine {
     }
 
     fn dispatch(&mut self, command: &Command<'_>, now: Instant) {
+        if self.translates() && self.translate(command, now) {
+            return;
+        }
         match command.verb {
             Verb::Pasv => self.pasv(now),
             Verb::Epsv => self.epsv(command.arg, now),
@@ -175,15 +178,15 @@ impl Machine {
 
     fn pasv(&mut self, now: Instant) {
         if self.epsv_all {
-            return self.refuse_grant(canned::EPSV_ALL_ONLY, now);
+            return self.decline(canned::EPSV_ALL_ONLY, now);
         }
         if self.client.is_ipv6() {
-            return self.refuse_grant(canned::PASV_OVER_IPV6, now);
+            return self.decline(canned::PASV_OVER_IPV6, now);
         }
         self.ask(DataCommand::Pasv, None, now);
     }
 
-    fn epsv(&mut self, arg: &[u8], now: Instant) {
+    pub(super) fn epsv(&mut self, arg: &[u8], now: Instant) {
         match (EpsvArg::parse(arg), self.client.is_ipv6()) {
             (EpsvArg::All, _) => {
                 self.epsv_all = true;
@@ -192,18 +195,18 @@ impl Machine {
             (EpsvArg::Default, _) | (EpsvArg::V4, false) | (EpsvArg::V6, true) => {
                 self.ask(DataCommand::Epsv, None, now);
             }
-            (_, v6) => self.refuse_grant(own_family(v6), now),
+            (_, v6) => self.decline(own_family(v6), now),
         }
     }
 
     fn port(&mut self, arg: &[u8], now: Instant) {
         match HostPort::parse(arg) {
-            Ok(_) if self.client.is_ipv6() => self.refuse_grant(canned::PORT_OVER_IPV6, now),
+            Ok(_) if self.client.is_ipv6() => self.decline(canned::PORT_OVER_IPV6, now),
             Ok(named) => {
                 let named = SocketAddr::new(named.ip.into(), named.port);
                 self.active(DataCommand::Port, named, now);
             }
-            Err(_) => self.refuse_grant(canned::BAD_ARGUMENT, now),
+            Err(_) => self.decline(canned::BAD_ARGUMENT, now),
         }
     }
 
@@ -213,9 +216,9 @@ impl Machine {
                 self.active(DataCommand::Eprt, named, now);
             }
             Ok(_) | Err(EprtError::Family) => {
-                self.refuse_grant(own_family(self.client.is_ipv6()), now);
+                self.decline(own_family(self.client.is_ipv6()), now);
             }
-            Err(EprtError::Syntax) => self.refuse_grant(canned::BAD_ARGUMENT, now),
+            Err(EprtError::Syntax) => self.decline(canned::BAD_ARGUMENT, now),
         }
     }
 
@@ -224,11 +227,11 @@ impl Machine {
         let replace = self.policy.port_command == PortCommand::Replace;
         let target = SocketAddr::new(self.client, named.port());
         if self.epsv_all {
-            self.refuse_grant(canned::EPSV_ALL_ONLY, now);
+            self.decline(canned::EPSV_ALL_ONLY, now);
         } else if target != named && !replace || self.is_own(target) {
-            self.refuse_grant(canned::PORT_FOREIGN, now);
+            self.decline(canned::PORT_FOREIGN, now);
         } else if target.port() < LOWEST_DATA_PORT {
-            self.refuse_grant(canned::PORT_LOW, now);
+            self.decline(canned::PORT_LOW, now);
         } else {
             self.ask(mode, Some(target), now);
         }

@@ -335,6 +335,8 @@ pub enum CloseReason {
     WrongProtocol,
     /// The server does not speak FTP: three replies in a row that nobody asked for (P21).
     ServerConfused,
+    /// The server would not have our NOOP (P100).
+    NoopRefused,
     /// Bytes in the clear behind AUTH, or behind the server's 234 (S12, S13).
     Injection,
     /// The TLS handshake with the client failed.
@@ -361,6 +363,7 @@ impl CloseReason {
             Self::LoginFailures => "login-failures",
             Self::WrongProtocol => "wrong-protocol",
             Self::ServerConfused => "server-confused",
+            Self::NoopRefused => "noop-refused",
             Self::Injection => "injection",
             Self::ClientTls => "client-tls",
             Self::ServerTls => "server-tls",

@@ -15,6 +15,7 @@ use super::grant::Grant;
 use super::pending::Pending;
 use super::policy::{ClientTls, Policy};
 use super::queue::Queue;
+use super::rfc6384::Algs;
 use super::secure::Secure;
 use crate::ftp::addr::canonical;
 use crate::ftp::canned;
@@ -45,6 +46,7 @@ pub struct Machine {
     /// Which pending command the multi-line reply being read belongs to.
     pub(super) owner: Option<usize>,
     pub(super) grant: Grant,
+    pub(super) algs: Algs,
     /// `EPSV ALL` was said (P72).
     pub(super) epsv_all: bool,
     /// TYPE I or L is in force.
@@ -126,6 +128,7 @@ impl Machine {
             pending: VecDeque::new(),
             owner: None,
             grant: Grant::None,
+            algs: Algs::default(),
             epsv_all: false,
             binary: false,
             parser: ReplyParser::default(),

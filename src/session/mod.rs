@@ -33,6 +33,7 @@ mod pending;
 pub mod policy;
 mod queue;
 mod replies;
+mod rfc6384;
 mod secure;
 mod transfer;
 mod tunnel;

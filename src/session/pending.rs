@@ -32,6 +32,10 @@ pub(super) enum Kind {
     Auth(Vec<u8>),
     /// A command of ours that protects the connection to the server.
     Own(Own),
+    /// PASV, EPRT and the like as the client said it: what comes of it is not ours (P98).
+    Raw,
+    /// Our NOOP in place of a command that the server does not hear of, and our reply to that (P100).
+    Noop(&'static [u8]),
     /// A command that moves data.
     Transfer,
     /// ABOR, and whether it was said in a transfer, whose reply may be for both (P23).

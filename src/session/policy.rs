@@ -47,10 +47,31 @@ pub struct Policy {
     pub bad_commands: u32,
     /// Failed logins until 421 (P105).
     pub login_failures: u32,
+    /// IPv6 clients of an IPv4 server are served by the rules of RFC 6384.
+    pub rfc6384: Rfc6384,
     /// What is protected by TLS, on either side.
     pub tls: TlsPolicy,
     /// How long the dialogue waits.
     pub timeouts: Timeouts,
+}
+
+impl Policy {
+    /// Whether the server may be asked to connect to us, so that it has to be let in.
+    pub fn lets_server_in(&self) -> bool {
+        self.upstream_mode.is_let_in() || self.rfc6384 != Rfc6384::Off
+    }
+}
+
+/// Whether the session behaves as the translator of RFC 6384, where it is one: between an IPv6
+/// client and an IPv4 server (P93).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rfc6384 {
+    /// As any other session: what has to be translated is, but nobody can ask for it.
+    Off,
+    /// By the RFC, but where it is unsafe or breaks sessions.
+    On,
+    /// By the RFC, even there.
+    Strict,
 }
 
 /// What is protected by TLS. The two sides know nothing of each other, but for
@@ -207,6 +228,7 @@ impl Default for Policy {
             queued_commands: 64,
             bad_commands: 10,
             login_failures: 5,
+            rfc6384: Rfc6384::Off,
             tls: TlsPolicy::default(),
             timeouts: Timeouts::default(),
         }

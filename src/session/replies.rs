@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::event::{Action, CloseReason, Side};
 use super::machine::{Machine, within};
 use super::pending::Kind;
+use super::rfc6384::Algs;
 use crate::ftp::addr::{HostPort, replace_address, scan_epsv_reply};
 use crate::ftp::canned;
 use crate::ftp::command::Verb;
@@ -115,7 +116,7 @@ impl Machine {
         let Some(pending) = self.pending.get_mut(index) else { return };
         let transfer = matches!(pending.kind, Kind::Transfer);
         let hidden = match pending.kind {
-            Kind::Mode | Kind::Own(_) => true,
+            Kind::Mode | Kind::Own(_) | Kind::Noop(_) => true,
             Kind::Greeting => greets_itself,
             _ => pending.answered && !self.mid_reply,
         };
@@ -156,12 +157,14 @@ impl Machine {
             }
             Kind::Feat(_) => self.feat_line(index, reply),
             Kind::Auth(_) => self.auth_line(index, reply),
+            Kind::Noop(_) => {}
             _ => self.pass(reply),
         }
     }
 
     /// A final reply is complete and its command forgotten.
     fn final_reply(&mut self, kind: &Kind, code: ReplyCode, now: Instant) {
+        self.note_sequence(kind, code);
         match kind {
             Kind::Greeting if code.is_negative() => {
                 if self.greets_itself() {
@@ -169,6 +172,8 @@ impl Machine {
                 }
                 self.end(CloseReason::ServerRefused, now);
             }
+            Kind::Noop(reply) => self.noop_answered(reply, code, now),
+            Kind::Raw => self.raw_answered(code),
             Kind::Greeting => {
                 if !self.greets_itself() && self.promises_too_much(code) {
                     self.say(Side::Downstream, canned::READY);
@@ -185,6 +190,7 @@ impl Machine {
             Kind::Rein if code.is_positive() => {
                 self.release();
                 self.epsv_all = false;
+                self.algs = Algs::default();
                 self.binary = false;
                 // Nobody is logged in: the deadline of the login counts anew (P109).
                 self.login.user.clear();
@@ -300,7 +306,7 @@ impl Machine {
     fn mode_refused(&mut self, code: ReplyCode, now: Instant) {
         let words = self.take_refusal();
         let own = self.asked_modes().is_some_and(|modes| modes.client == modes.server);
-        if !words.is_empty() && (own || code.get() == 530) {
+        if !words.is_empty() && (own || code.get() == 530 || self.translates()) {
             self.refuse_grant(words, now);
         } else {
             self.refuse_grant(canned::NO_DATA_FROM_SERVER, now);

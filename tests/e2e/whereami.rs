@@ -61,7 +61,7 @@ fn a_cloud_machine_tells_the_address_it_was_given() {
     metadata(&lab, |what| {
         what.ends_with("/access-configs/0/external-ip").then_some("203.0.113.99\n")
     });
-    let mut gateway = Gateway::run(&lab, &toml(mock.address(), ""), at_google(&lab));
+    let mut gateway = Gateway::start_from(&lab, &toml(mock.address(), ""), at_google(&lab));
     gateway.logs("the rule and its source", |line| {
         line.contains("clients are told 203.0.113.99 (rule cloud: Google Cloud)")
     });
@@ -79,7 +79,7 @@ fn no_other_machine_asks() {
     gateway.logs("the fallback", |line| line.contains(&format!("told the local address {INNER}")));
     gateway.stop();
     let off = toml(mock.address(), "cloud = \"off\"");
-    let mut gateway = Gateway::run(&lab, &off, at_google(&lab));
+    let mut gateway = Gateway::start_from(&lab, &off, at_google(&lab));
     gateway.logs("the fallback", |line| line.contains(&format!("told the local address {INNER}")));
     gateway.stop();
 }

@@ -1,7 +1,8 @@
 //! `!policy` lines.
 
 use ftpgate::session::policy::{
-    AborStyle, ClientTls, DataCommand, Policy, PortCommand, ServerTls, UnknownVerbs, UpstreamMode,
+    AborStyle, ClientTls, DataCommand, Policy, PortCommand, Rfc6384, ServerTls, UnknownVerbs,
+    UpstreamMode,
 };
 
 /// `key=value` as a transcript says it.
@@ -31,6 +32,13 @@ pub(crate) fn set(policy: &mut Policy, assignment: &str) {
         "tls_server_data" => policy.tls.server_data = value == "required",
         "greeting" => policy.greeting = Some(value.into()),
         "forward" => policy.forward = true,
+        "rfc6384" => {
+            policy.rfc6384 = match value {
+                "on" => Rfc6384::On,
+                "strict" => Rfc6384::Strict,
+                _ => panic!("no RFC 6384 {value}"),
+            }
+        }
         "upstream_mode" => {
             policy.upstream_mode = match value {
                 "same" => UpstreamMode::Same,

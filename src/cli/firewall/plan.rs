@@ -131,11 +131,18 @@ fn of_listener(listener: &ListenerConfig) -> Vec<Opening> {
         let range = PortRange { first: port, last: port };
         openings.push(opening(Purpose::Control, range, Vec::new(), &at, clients));
     }
-    let all: Vec<IpAddr> = listener.bind.iter().map(SocketAddr::ip).collect();
+    let mut all: Vec<IpAddr> = listener.bind.iter().map(SocketAddr::ip).collect();
+    if !listener.handed.is_empty() {
+        // Where these listen is for the service manager to say.
+        all.extend([IpAddr::from([0; 4]), IpAddr::from([0; 16])]);
+    }
     let data = &listener.data.downstream;
     let at = data.bind.map_or(all.clone(), |ip| vec![ip]);
     openings.push(opening(Purpose::ClientData, data.range, outside(data), &at, clients));
-    if listener.policy.upstream_mode.is_let_in() {
+    if let Some(ports) = listener.mirrored() {
+        openings.push(opening(Purpose::ClientData, ports, Vec::new(), &at, clients));
+    }
+    if listener.policy.lets_server_in() {
         let server = &listener.upstream;
         let host = server.address.as_ref().map(|address| &address.host);
         let literal: Option<IpAddr> = host.and_then(|host| host.parse().ok());

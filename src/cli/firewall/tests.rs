@@ -47,6 +47,15 @@ fn nft(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn ports_that_lead_to_the_server_are_let_in_too() {
+    let text = PLAIN.replace("[[upstream]]", "tls = { mode = \"passthrough\" }\n[[upstream]]")
+        + "passthrough_ports = \"50000-50010\"\n";
+    assert!(
+        nft(&text).contains(&"insert rule inet filter input tcp dport 50000-50010 accept".into())
+    );
+}
+
+#[test]
 fn everybody_is_let_in_by_the_port_alone() {
     assert_eq!(
         nft(PLAIN),

@@ -2,13 +2,14 @@
 //! a wire, and forwarded ports for the data (P122).
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
+use std::net::TcpStream;
 
 use crate::matrix::{serve_all, use_all};
 use crate::support::ftp::{Control, Data, Mode, Security};
 use crate::support::gateway::{Config, Gateway};
 use crate::support::lab::{Lab, content};
-use crate::support::net::PUBLIC;
+use crate::support::net::{PUBLIC, PUBLIC6, SERVER, SERVER6};
 use crate::support::pki::Pki;
 use crate::support::process::run;
 use crate::support::servers::Server;
@@ -32,9 +33,15 @@ fn scene(address: bool) -> Scene {
     let lab = Lab::new();
     let pki = Pki::new(&lab);
     serve_all(&lab);
-    // Clients look for the name that they asked for.
-    let tls = tls_servers::vsftpd(&pki.gateway());
-    let told = if address { format!("pasv_address={PUBLIC}\n") } else { String::new() };
+    // Clients look for the name that they asked for, and that is ours.
+    let names = [PUBLIC.to_string(), PUBLIC6.to_string(), SERVER.to_string(), SERVER6.to_string()];
+    let names = names.each_ref().map(String::as_str);
+    let tls = tls_servers::vsftpd(&pki.issue("behind", &names));
+    // On an IPv6 socket it tells 0.0.0.0 whatever is set.
+    let told = match address {
+        true => format!("listen=YES\nlisten_ipv6=NO\npasv_address={PUBLIC}\n"),
+        false => String::new(),
+    };
     let more = format!("{tls}pasv_min_port=50000\npasv_max_port=50010\n{told}");
     let server = Server::vsftpd(&lab, 21, &more);
     let lines =
@@ -64,16 +71,26 @@ fn exchange(tool: &Tool, address: bool) {
     assert!(sessions >= 7 && transfers >= 7, "{sessions} sessions, {transfers} transfers:\n{log}");
 }
 
-const CURL: [&str; 3] = ["--ssl-reqd", "--cacert", "../ca.pem"];
-const CURL_PASV: [&str; 5] =
-    ["--ssl-reqd", "--cacert", "../ca.pem", "--disable-epsv", "--no-ftp-skip-pasv-ip"];
+// Not TLS 1.3: this vsftpd sends tickets on uploads too, and curl and lftp close without reading
+// them. The reset that follows takes with it what has not left the client; without the gateway it is
+// the same.
+const CURL: [&str; 5] = ["--ssl-reqd", "--cacert", "../ca.pem", "--tls-max", "1.2"];
+const CURL_PASV: [&str; 7] = [
+    "--ssl-reqd",
+    "--cacert",
+    "../ca.pem",
+    "--tls-max",
+    "1.2",
+    "--disable-epsv",
+    "--no-ftp-skip-pasv-ip",
+];
 const LFTP: [&str; 6] = [
     "set ftp:ssl-force on",
     "set ftp:ssl-protect-data on",
     "set ftp:ssl-protect-list on",
     "set ssl:ca-file ../ca.pem",
+    "set ssl:priority NORMAL:-VERS-TLS1.3",
     "set ftp:prefer-epsv on",
-    "set ftp:fix-pasv-address off",
 ];
 
 macro_rules! clients {
@@ -126,6 +143,12 @@ fn thirty_transfers_in_one_session() {
     assert_eq!(sums.filter(|line| line.contains("\"transfers\":30")).count(), 2, "{log}");
 }
 
+/// The reset may come before the connection is known to be one.
+fn gets_nothing(connection: io::Result<TcpStream>) {
+    let read = connection.and_then(|mut stream| stream.read(&mut [0; 1]));
+    assert_eq!(read.unwrap_or(0), 0);
+}
+
 /// Who has no session here gets nothing at a port that waits for somebody else, and spoils nothing.
 #[test]
 fn a_stranger_at_a_forwarded_port() {
@@ -141,8 +164,7 @@ fn a_stranger_at_a_forwarded_port() {
         let data = control.open(Mode::Epsv);
         let Data::Connect { to, .. } = &data else { panic!("a passive client connects") };
         for _ in 0..3 {
-            let mut stranger = ns.connect(Some(other), *to).expect("the port listens");
-            assert_eq!(stranger.read(&mut [0; 1]).unwrap_or(0), 0);
+            gets_nothing(ns.connect(Some(other), *to));
         }
         control.send("RETR file");
         let mut stream = control.protected(data);
@@ -159,11 +181,10 @@ fn a_stranger_at_a_forwarded_port() {
     // The session over, its client is a stranger too.
     let to = (PUBLIC, 50_000).into();
     control.expect("QUIT", 221);
-    control.expect_end();
+    drop(control);
     let mut gateway = scene.gateway;
     gateway.logs("the end of the session", |line| line.contains("\"message\":\"session\""));
-    let mut late = ns.connect(None, to).expect("the port listens");
-    assert_eq!(late.read(&mut [0; 1]).unwrap_or(0), 0);
+    gets_nothing(ns.connect(None, to));
     gateway.stop();
 }
 
