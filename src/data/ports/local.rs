@@ -26,7 +26,7 @@ impl From<SocketAddr> for Local {
 }
 
 impl Local {
-    /// A port of it.
+    /// One of its ports.
     pub(super) fn port(self, port: u16) -> SocketAddr {
         match self.ip {
             IpAddr::V4(ip) => (ip, port).into(),

@@ -15,13 +15,23 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::{Handed, Listener, MOST_SHARERS, OpenPort, Place, Proof, Waiting};
+use super::{Handed, Listener, MOST_SHARERS, OpenPort, Place, Waiting};
 use crate::net::socket;
 use crate::tls::{self, ServerSession};
 
 /// Connections of one address that have not said whose they are, beyond one for each lease: those
 /// of others. The oldest has to go.
 const SPARE: usize = 4;
+
+/// By what a lease tells its peer from others of the same address.
+#[derive(Debug, Clone)]
+pub(crate) struct Proof {
+    /// The peer's data connection resumes a TLS session of this one, or is refused (P145, P149).
+    pub(crate) session: ServerSession,
+    /// How long a connection may take until its first words name a session: as long as the lease
+    /// waits, since clients begin TLS only when they are told that the transfer starts.
+    pub(crate) patience: Duration,
+}
 
 /// A lease whose connection it may be.
 #[derive(Debug)]
