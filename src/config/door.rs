@@ -17,6 +17,7 @@ use super::suggest;
 use super::types::ListenerConfig;
 use super::value;
 use crate::limits::AccessList;
+use crate::session::policy::Rfc6384;
 use crate::upstream::destinations::Mode;
 
 /// The port of the listener that is there when none is written.
@@ -83,7 +84,9 @@ impl Doors<'_> {
         let greeting = s.take("greeting", greeting);
         let mut settings = self.base.clone();
         settings.read(&mut s, flags, |_| ());
-        let tls = tls::Protection::read(s.section("tls"));
+        let silent = mode.is_transparent() || settings.policy.rfc6384 != Rfc6384::Off;
+        let plain = server.is_some_and(|server| !server.is_protected());
+        let tls = tls::Protection::read(s.section("tls"), silent && plain);
         if let Some((addresses, _)) = &binds {
             tls.check_ports(&s, addresses);
         }

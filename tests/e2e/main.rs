@@ -12,6 +12,7 @@ mod jobs;
 mod limits;
 mod matrix;
 mod modes;
+mod nat64;
 mod operator;
 mod ports;
 mod router;
