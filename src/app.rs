@@ -11,8 +11,14 @@ mod acme;
 mod acme;
 mod bind;
 mod certificates;
+mod error;
+pub(crate) mod handed;
 mod mirror;
+pub(crate) mod notify;
+pub(crate) mod outgoing;
 mod parts;
+pub(crate) mod privileges;
+pub(crate) mod single;
 pub(crate) mod transparent;
 
 use std::io;
@@ -31,11 +37,12 @@ use crate::limits;
 use crate::listener::Door;
 use crate::net::helper::KernelHelper;
 use crate::net::socket;
-use crate::net::transparent::{Abilities, MARK};
 use crate::registry::seats::Seats;
-use crate::telemetry::xferlog::Xferlog;
 use certificates::{Secured, Wake};
+pub use error::BuildError;
+use handed::Handed;
 use parts::Parts;
+use privileges::Privileges;
 
 /// Everything bound and ready; nothing accepted yet.
 #[derive(Debug)]
@@ -48,37 +55,6 @@ pub struct App {
     addresses: Vec<SocketAddr>,
     acme: acme::Clients,
     shutdown: Duration,
-}
-
-/// Why the gateway cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// A control address is taken, not ours, or needs a privilege.
-    #[error("cannot listen on {address} (listener \"{listener}\"): {error}{remedy}")]
-    Listen {
-        /// The listener's name.
-        listener: String,
-        /// What was to be bound.
-        address: SocketAddr,
-        /// What the kernel said; part of the sentence, so not its `source` as well.
-        error: io::Error,
-        /// What to do, or nothing.
-        remedy: &'static str,
-    },
-    /// A privilege is missing.
-    #[error("{0}")]
-    Capability(String),
-    /// Certificates cannot be used.
-    #[error("TLS of {whose}: {source}")]
-    Tls {
-        /// The listener or the upstream.
-        whose: String,
-        /// What is wrong.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The classic transfer log cannot be written.
-    #[error("cannot open log.xferlog: {0}; make its folder and let this user write there")]
-    Xferlog(io::Error),
 }
 
 /// Two steps of stopping; cloned to whoever has to know.
@@ -103,33 +79,30 @@ impl Stop {
 }
 
 impl App {
-    /// Binds all that is to be bound.
-    pub(crate) fn build(config: &Config) -> Result<Self, BuildError> {
-        let may = Abilities::probe();
-        let mut lacking = config.listeners.iter().flat_map(|l| transparent::lacking(l, may));
-        if let Some(lack) = lacking.next() {
-            return Err(BuildError::Capability(lack.to_string()));
-        }
-        let chosen = config.listeners.iter().any(|listener| listener.mode.is_transparent());
-        let mark = if chosen && may.mark { MARK } else { 0 };
-        let xferlog = config.log.xferlog.clone().map(Xferlog::open).transpose();
-        let xferlog = xferlog.map_err(BuildError::Xferlog)?.map(Arc::new);
+    /// Binds all that is to be bound, reads the keys, then gives up the privileges that this took.
+    pub(crate) fn build(config: &Config, handed: Handed) -> Result<Self, BuildError> {
+        let privileges = Privileges::plan(config, &config.listeners)?;
+        privileges.check()?;
+        let abilities = transparent::abilities(&config.listeners)?;
         let workers = worker_count(config.workers);
         let mut bound = Vec::new();
-        for listener in &config.listeners {
-            bound.push(bind::bind(listener, workers)?);
+        for (listener, handed) in config.listeners.iter().zip(handed.share_out(config)?) {
+            bound.push(bind::bind(listener, handed, workers)?);
         }
-        let addresses: Vec<SocketAddr> =
-            bound.iter().flatten().filter_map(|set| set.first()?.local_addr().ok()).collect();
+        let addresses: Vec<SocketAddr> = bound.iter().flat_map(|sets| local(sets)).collect();
+        let keys = config.listeners.iter().map(parts::keys).collect::<Result<Vec<_>, _>>()?;
+        let xferlog = privileges.settle(config)?;
         let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
         let seats = Seats::new(limits::most_sessions(descriptors, workers));
-        let mut parts = Parts::new(addresses.clone(), (may, mark), xferlog, seats);
+        let mut parts = Parts::new(addresses.clone(), abilities, xferlog, seats);
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         let mut forwarded: mirror::ByWorker = (0..workers).map(|_| Vec::new()).collect();
         let mut doors = Vec::new();
-        for (listener, sets) in config.listeners.iter().zip(bound) {
-            let mirror = mirror::bind(listener, &mut forwarded)?;
-            let door = Arc::new(parts.door(listener, mirror)?);
+        for ((listener, sets), keys) in config.listeners.iter().zip(bound).zip(keys) {
+            let reached: Vec<_> = local(&sets).collect();
+            outgoing::check(listener, &reached)?;
+            let mirror = mirror::bind(listener, &reached, &mut forwarded)?;
+            let door = Arc::new(parts.door(listener, keys, mirror)?);
             for set in sets {
                 for (worker, socket) in sockets.iter_mut().zip(set) {
                     worker.push((socket, door.clone()));
@@ -173,6 +146,7 @@ impl App {
             }
         }
         tracing::info!("ready");
+        notify::ready();
         let ended = tokio::task::spawn_blocking(move || {
             threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
         });
@@ -201,8 +175,8 @@ impl App {
             }
             let options = &rooms.data;
             let chosen = (rooms.mode, &*rooms.destinations);
-            let (data, may) = (&options.downstream, Abilities::probe());
-            for line in transparent::describe(chosen, &ports, data, may) {
+            let data = &options.downstream;
+            for line in transparent::describe(chosen, &ports, data, rooms.lends) {
                 tracing::info!(listener = name, "{line}");
             }
             if !rooms.mode.is_transparent() {
@@ -236,10 +210,15 @@ impl App {
         self.doors.iter().map(|door| {
             let own = self.sockets.first().into_iter().flatten();
             let own = own.filter(|(_, of)| Arc::ptr_eq(of, door));
-            let addresses = own.filter_map(|(socket, _)| socket.local_addr().ok()).collect();
+            let addresses = own.flat_map(|(socket, _)| handed::addresses(socket)).collect();
             (&**door, addresses)
         })
     }
+}
+
+/// The addresses of sets of sockets.
+fn local(sets: &[Vec<TcpListener>]) -> impl Iterator<Item = SocketAddr> {
+    sets.iter().filter_map(|set| set.first()).flat_map(handed::addresses)
 }
 
 /// As configured, or one a core.

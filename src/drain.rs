@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::Stop;
+use crate::app::{Stop, notify};
 
 /// SIGTERM and SIGINT stop; SIGHUP has the certificates read again.
 pub(crate) struct Signals {
@@ -28,6 +28,7 @@ impl Signals {
     pub(crate) async fn obey(mut self, stop: Stop, deadline: Duration) {
         let name = self.next(&stop).await;
         tracing::info!(signal = name, ?deadline, "stopping: transfers may end, nothing new starts");
+        notify::stopping();
         stop.drain.cancel();
         tokio::select! {
             name = self.next(&stop) => tracing::warn!(signal = name, "second signal: stopping at once"),

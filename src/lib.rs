@@ -8,7 +8,7 @@
 //! | wiring | [`app`], `drain` |
 //! | doors | `listener` |
 //! | conductor | `session::driver` |
-//! | hands | `data`, `upstream`, `net`, `advertise`, `limits`, `registry`, `telemetry`, `tls` |
+//! | hands | `data`, `upstream`, `net`, `advertise`, `limits`, `registry`, `telemetry`, `tls`, `privileges` |
 //! | mind | [`session`] (machine, policy): no sockets, no clock, no randomness, no logs |
 //! | words | [`ftp`]: bytes to commands and replies, and back |
 //!
@@ -22,6 +22,7 @@ mod advertise;
 mod data;
 mod limits;
 mod net;
+mod privileges;
 mod registry;
 mod telemetry;
 mod tls;

@@ -15,6 +15,11 @@ pub(crate) struct LimitOptions {
     pub(crate) logins_pending: usize,
     /// New connections a minute of one client address; 0 is no bound.
     pub(crate) connections_per_minute: u32,
+    /// Full TLS handshakes a minute of one client address, on control and data connections (S41);
+    /// 0 is no bound. By default 50 a second in the long run, some 2 % of a core with an RSA key of
+    /// 2048 bits and 20 % with one of 4096, and a minute's worth at once: every session that an
+    /// address may have can begin anew 15 times, and who resumes has transfers without end.
+    pub(crate) handshakes_per_minute: u32,
 }
 
 impl Default for LimitOptions {
@@ -24,6 +29,7 @@ impl Default for LimitOptions {
             sessions_per_client: 200,
             logins_pending: 1000,
             connections_per_minute: 0,
+            handshakes_per_minute: 3000,
         }
     }
 }

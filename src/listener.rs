@@ -74,7 +74,8 @@ impl Door {
         }
     }
 
-    fn welcome(
+    /// Starts a session, if there is room for it, that is counted in `sessions`.
+    pub(crate) fn welcome(
         &self,
         stream: TcpStream,
         peer: SocketAddr,

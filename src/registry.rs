@@ -3,6 +3,7 @@
 //! Shared by the workers. One short lock when a session opens, logs in and closes; nothing else
 //! of a session passes here.
 
+pub(crate) mod handshakes;
 pub(crate) mod seats;
 
 use std::collections::HashMap;

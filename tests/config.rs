@@ -69,8 +69,8 @@ const HEADINGS: &str = "[[listener]] [[upstream]] [listener.data] [data] [advert
     [timeouts] [policy] [log] [runtime] [[data]] [listener] [listener.tls] [upstream.tls]";
 
 /// Keys.
-const KEYS: &str = "listener name bind address upstream clients data ports upstream_ports expose \
-    avoid rules idle sessions deny level pipe greeting workers tls mode cert certificates ca verify \
+const KEYS: &str = "listener name bind address upstream mode source mark destinations clients data ports \
+    upstream_ports expose avoid rules idle sessions deny level pipe greeting workers tls mode cert certificates ca verify \
     fingerprint server_name min";
 
 /// Values, a line each.
@@ -86,6 +86,8 @@ const VALUES: &str = r#""*:21"
 { clients = "::/0", address = "local" }
 { mode = "required", cert = "a" }
 "implicit"
+"tproxy"
+["0.0.0.0/0"]
 []
 [[[]]]
 "5m"

@@ -3,20 +3,21 @@
 # the tools that make network namespaces, the FTP clients, and the FTP servers. Quick when all is
 # there.
 #
-# Debian lets only one FTP server be installed at a time, so the servers are unpacked under
+# Debian lets only one FTP server or inetd be installed at a time, so the servers are unpacked under
 # target/peers and never installed or started on the machine itself.
 set -eu
 
 [ "$(id -u)" = 0 ] || { echo "tests/setup.sh must be run as root" >&2; exit 1; }
 cd "$(dirname "$0")/.."
 peers=target/peers
-servers="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd inetutils-ftpd"
+servers="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd inetutils-ftpd openbsd-inetd xinetd"
 
 # A command or file, and the package that brings it.
 wanted="cc:gcc c++:g++ /usr/include/stdio.h:libc6-dev /etc/ssl/certs/ca-certificates.crt:ca-certificates
 ip:iproute2 nft:nftables setpriv:util-linux curl:curl lftp:lftp ncftpget:ncftp tnftp:tnftp wget:wget
 aria2c:aria2 rclone:rclone busybox:busybox dput:dput ftp-ssl:ftp-ssl
-filezilla:filezilla Xvfb:xvfb xdotool:xdotool openssl:openssl pebble:pebble /usr/bin/python3:python3"
+filezilla:filezilla Xvfb:xvfb xdotool:xdotool openssl:openssl pebble:pebble /usr/bin/python3:python3
+systemd-socket-activate:systemd"
 
 missing=
 for pair in $wanted; do

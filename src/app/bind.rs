@@ -4,14 +4,16 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use super::BuildError;
+use super::handed::for_workers;
 use crate::config::ListenerConfig;
 use crate::net::socket::{self, is_missing_ipv6};
 use crate::net::transparent;
 use crate::upstream::destinations::Mode;
 
-/// One socket a worker for each address of a listener.
+/// One socket a worker for each address of a listener, and for each that was handed over.
 pub(super) fn bind(
     listener: &ListenerConfig,
+    handed: Vec<TcpListener>,
     workers: usize,
 ) -> Result<Vec<Vec<TcpListener>>, BuildError> {
     let bind_all = |&address: &SocketAddr| -> io::Result<Vec<TcpListener>> {
@@ -31,6 +33,11 @@ pub(super) fn bind(
         Ok(set)
     };
     let mut sets = Vec::new();
+    for socket in handed {
+        let name = || listener.name.clone();
+        let cannot = |error| BuildError::Handed { listener: name(), name: "".into(), error };
+        sets.push(for_workers(socket, workers).map_err(cannot)?);
+    }
     for address in &listener.bind {
         match bind_all(address) {
             Ok(set) => sets.push(set),

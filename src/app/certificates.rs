@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustls_pki_types::UnixTime;
 use tokio::sync::Notify;
 
-use super::Stop;
+use super::{Stop, notify};
 use crate::listener::Door;
 use crate::tls::{TlsClient, TlsError, TlsServer};
 
@@ -81,16 +81,23 @@ pub(super) async fn keep(all: Vec<Secured>, wake: Arc<Wake>, stop: Stop) {
             reminded = Some(tokio::time::Instant::now());
             remind(&all);
         }
-        tokio::select! {
+        let asked = tokio::select! {
             () = stop.started() => return,
-            () = stop.reload.notified() => wake.again.notify_one(),
-            () = wake.fetched.notified() => {}
-            () = tokio::time::sleep(INTERVAL) => {}
+            () = stop.reload.notified() => true,
+            () = wake.fetched.notified() => false,
+            () = tokio::time::sleep(INTERVAL) => false,
+        };
+        if asked {
+            notify::reloading();
+            wake.again.notify_one();
         }
         let each = all.clone();
         let changed = tokio::task::spawn_blocking(move || read_again(&each)).await;
         if changed.is_ok_and(|changed| changed) {
             reminded = None;
+        }
+        if asked {
+            notify::ready();
         }
     }
 }

@@ -21,11 +21,12 @@ pub(super) type ByWorker = Vec<Vec<ForwardedPort>>;
 /// the process lives: who else has one of them is found now, not in the middle of a session.
 pub(super) fn bind(
     listener: &ListenerConfig,
+    reached: &[SocketAddr],
     workers: &mut ByWorker,
 ) -> Result<Option<Arc<Mirror>>, BuildError> {
     let Some(range) = listener.mirrored() else { return Ok(None) };
     let mut sockets = Vec::new();
-    for ip in addresses(listener) {
+    for ip in addresses(listener, reached) {
         for address in (range.first..=range.last).map(|port| SocketAddr::new(ip, port)) {
             match socket::listen_data(address, false) {
                 Ok(socket) => sockets.push(socket),
@@ -48,9 +49,9 @@ pub(super) fn bind(
     Ok(Some(mirror))
 }
 
-/// Where the listener's data ports listen, each once.
-fn addresses(listener: &ListenerConfig) -> Vec<IpAddr> {
-    let own = listener.bind.iter().map(|address| {
+/// Where the listener's data ports listen, each once; `reached`: where it listens itself.
+fn addresses(listener: &ListenerConfig, reached: &[SocketAddr]) -> Vec<IpAddr> {
+    let own = reached.iter().map(|address| {
         let bind = listener.data.downstream.bind;
         bind.filter(|bind| bind.is_ipv4() == address.is_ipv4()).unwrap_or(address.ip())
     });

@@ -16,6 +16,7 @@ use crate::data::throttle::Throttle;
 use crate::listener::Door;
 use crate::net::transparent::Abilities;
 use crate::registry::Registry;
+use crate::registry::handshakes::Handshakes;
 use crate::registry::seats::Seats;
 use crate::session::driver::rooms::Rooms;
 use crate::telemetry::xferlog::Xferlog;
@@ -61,13 +62,17 @@ impl Parts {
     pub(super) fn door(
         &mut self,
         listener: &ListenerConfig,
+        keys: Keys,
         mirror: Option<Arc<Mirror>>,
     ) -> Result<Door, BuildError> {
         let mut policy = listener.policy.clone();
         policy.own.clone_from(&self.own);
         let Server { upstream, seats } = self.server(listener);
+        let name: Arc<str> = listener.name.as_str().into();
+        let per_minute = listener.limits.handshakes_per_minute;
         let rooms = Rooms {
-            name: listener.name.as_str().into(),
+            handshakes: Handshakes::new(name.clone(), per_minute),
+            name,
             mode: listener.mode,
             lends: listener.mode.is_transparent() && self.may.borrow,
             policy: Arc::new(policy),
@@ -81,8 +86,8 @@ impl Parts {
             throttle: Throttle::listener(&listener.data.rates),
             data: Arc::new(listener.data.clone()),
             keepalive: listener.keepalive,
-            client_tls: self.client_tls(listener)?,
-            server_tls: server_tls(listener)?,
+            client_tls: self.fetched(listener)?.or(keys.client),
+            server_tls: keys.server,
             xferlog: self.xferlog.clone(),
         };
         Ok(Door {
@@ -95,18 +100,14 @@ impl Parts {
         })
     }
 
-    fn client_tls(
-        &mut self,
-        listener: &ListenerConfig,
-    ) -> Result<Option<Arc<TlsServer>>, BuildError> {
-        let whose = || format!("listener \"{}\"", listener.name);
-        let Some(options) = &listener.tls else { return Ok(None) };
-        if let Some(acme) = &options.acme {
-            let prepared = self.acme.prepare(&listener.name, acme);
-            prepared.map_err(|e| BuildError::Tls { whose: whose(), source: e.into() })?;
-        }
-        let loaded = TlsServer::load(options).map(Some);
-        loaded.map_err(|e| BuildError::Tls { whose: whose(), source: e.into() })
+    /// The certificate that is fetched, where it is: its files belong to us.
+    fn fetched(&mut self, listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {
+        let Some(acme) = listener.tls.as_ref().and_then(|tls| tls.acme.as_ref()) else {
+            return Ok(None);
+        };
+        let prepared = self.acme.prepare(&listener.name, acme);
+        prepared.map_err(|error| tls_error(listener, error))?;
+        client_tls(listener)
     }
 
     fn server(&mut self, listener: &ListenerConfig) -> Server {
@@ -129,6 +130,32 @@ impl Parts {
         self.pools.push((options.clone(), pool.clone()));
         pool
     }
+}
+
+/// What a listener needs of certificates and keys, which perhaps only root may read.
+pub(super) struct Keys {
+    client: Option<Arc<TlsServer>>,
+    server: Option<Arc<TlsClient>>,
+}
+
+/// Reads them; what is fetched comes later.
+pub(super) fn keys(listener: &ListenerConfig) -> Result<Keys, BuildError> {
+    let fetched = listener.tls.as_ref().is_some_and(|tls| tls.acme.is_some());
+    let client = if fetched { None } else { client_tls(listener)? };
+    Ok(Keys { client, server: server_tls(listener)? })
+}
+
+fn client_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsServer>>, BuildError> {
+    let loaded = listener.tls.as_ref().map(TlsServer::load).transpose();
+    loaded.map_err(|error| tls_error(listener, error))
+}
+
+fn tls_error(
+    listener: &ListenerConfig,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> BuildError {
+    let whose = format!("listener \"{}\"", listener.name);
+    BuildError::Tls { whose, source: error.into() }
 }
 
 fn server_tls(listener: &ListenerConfig) -> Result<Option<Arc<TlsClient>>, BuildError> {

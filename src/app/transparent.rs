@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use super::BuildError;
 use crate::config::ListenerConfig;
 use crate::data::options::{PortOptions, PortRange};
-use crate::net::transparent::Abilities;
+use crate::net::transparent::{Abilities, MARK};
 use crate::upstream::destinations::{Destinations, Mode};
 use crate::upstream::options::Source;
 
@@ -27,6 +28,20 @@ impl fmt::Display for Lack {
     }
 }
 
+/// What the process may do, and what its connections are marked with for upstreams that name no
+/// mark.
+///
+/// # Errors
+/// Something that a listener asks for it may not do.
+pub(super) fn abilities(listeners: &[ListenerConfig]) -> Result<(Abilities, u32), BuildError> {
+    let may = Abilities::probe();
+    if let Some(lack) = listeners.iter().flat_map(|l| lacking(l, may)).next() {
+        return Err(BuildError::Capability(lack.to_string()));
+    }
+    let chosen = listeners.iter().any(|listener| listener.mode.is_transparent());
+    Ok((may, if chosen && may.mark { MARK } else { 0 }))
+}
+
 /// What a listener asks for and may not have (P176).
 pub(crate) fn lacking(listener: &ListenerConfig, may: Abilities) -> Vec<Lack> {
     let (name, upstream) = (&listener.name, &listener.upstream);
@@ -45,12 +60,13 @@ pub(crate) fn lacking(listener: &ListenerConfig, may: Abilities) -> Vec<Lack> {
 }
 
 /// What it means that clients of a listener choose the server, and what the firewall has to do;
-/// nothing where they do not. `ports` are those it listens on.
+/// nothing where they do not. `ports` are those it listens on; `borrow`: active clients are dialled from
+/// the server's address.
 pub(crate) fn describe(
     (mode, destinations): (Mode, &Destinations),
     ports: &str,
     data: &PortOptions,
-    may: Abilities,
+    borrow: bool,
 ) -> Vec<String> {
     let to = destinations;
     let chosen = format!("clients choose the server, within {to}");
@@ -64,9 +80,9 @@ pub(crate) fn describe(
                 "redirect in the firewall (nft redirect, TCP, whatever the address): port {caught} \
                  to port {ports}, data ports {data} to the same ports"
             ),
-            if may.borrow {
+            if borrow {
                 "active clients are dialled from the server's address: keep the answers here (nft \
-                 `socket wildcard 0 socket transparent 1`, and a route for the mark)"
+                 `socket transparent 1`, and a route for the mark)"
             } else {
                 "active clients are dialled from this machine's own address: the server's takes \
                  CAP_NET_RAW"
@@ -77,8 +93,8 @@ pub(crate) fn describe(
             chosen,
             format!(
                 "deliver in the firewall (nft tproxy, TCP, whatever the address): port {caught} to \
-                 port {ports}; and what belongs to our sockets (nft `socket wildcard 0 socket \
-                 transparent 1`), data ports {data} among it; with a route for the mark"
+                 port {ports}; and what belongs to our sockets (nft `socket transparent \
+                 1`), data ports {data} among it; with a route for the mark"
             ),
         ],
     }
@@ -147,8 +163,7 @@ mark = 7
     fn the_firewalls_part_is_told() {
         let told = |text: &str, borrow| {
             let l = listener(text);
-            let may = Abilities { borrow, mark: borrow };
-            describe((l.mode, &l.destinations), "2121", &l.data.downstream, may).join("\n")
+            describe((l.mode, &l.destinations), "2121", &l.data.downstream, borrow).join("\n")
         };
         let tproxy = told(TEXT, true);
         assert!(tproxy.contains("within 0.0.0.0/0, 10.0.0.0/8, port 21, 2100-2110"), "{tproxy}");

@@ -12,7 +12,8 @@ use rustls_pki_types::UnixTime;
 use super::run::background;
 use super::{Settings, tell};
 use crate::advertise::Advertiser;
-use crate::app::{control_ports, transparent, worker_count};
+use crate::app::privileges::Privileges;
+use crate::app::{control_ports, outgoing, transparent, worker_count};
 use crate::config::{Config, ListenerConfig};
 use crate::data::options::{PortOptions, PortRange};
 use crate::data::ports::PortPool;
@@ -71,18 +72,45 @@ impl Report {
     }
 
     async fn machine(&mut self, config: &Config) {
+        let privileges = self.plan(config);
         for listener in &config.listeners {
             self.privileges(listener);
             self.control_addresses(listener);
-            self.data_ports(listener);
-            self.source_port(listener);
-            self.advertised(listener).await;
             self.certificates(listener).await;
             self.server(listener).await;
+        }
+        if let Some(privileges) = privileges {
+            self.give_up(&privileges, config);
+        }
+        for listener in &config.listeners {
+            self.data_ports(listener);
+            self.origins(listener);
+            self.advertised(listener).await;
         }
         self.kernel_helper();
         self.xferlog(config);
         self.descriptors(config);
+    }
+
+    fn plan(&mut self, config: &Config) -> Option<Privileges> {
+        let plan = Privileges::plan(config, &config.listeners);
+        let plan = plan.map_err(|error| self.bad(error.to_string())).ok()?;
+        if let Some(missing) = plan.missing() {
+            self.bad(missing);
+        }
+        Some(plan)
+    }
+
+    /// From here on with no more than the gateway will have.
+    fn give_up(&mut self, privileges: &Privileges, config: &Config) {
+        match (privileges.give_up(), &config.run_as) {
+            (Err(error), _) => self.bad(error.to_string()),
+            (Ok(()), Some(whom)) => self.good(format!("it can run as user {}", whom.user)),
+            (Ok(()), None) => {}
+        }
+        for line in privileges.unreadable(&config.listeners) {
+            self.warn(line);
+        }
     }
 
     /// No failure: the service may run as another user, its folder be made when it starts.
@@ -99,6 +127,10 @@ impl Report {
     }
 
     fn control_addresses(&mut self, listener: &ListenerConfig) {
+        if !listener.handed.is_empty() {
+            let name = &listener.name;
+            self.good(format!("{name}: takes sockets that the service manager hands over"));
+        }
         for address in &listener.bind {
             match socket::listen_control(*address, false) {
                 Ok(_) => self.good(format!("{}: {address} can be bound", listener.name)),
@@ -121,7 +153,7 @@ impl Report {
         }
         let chosen = (listener.mode, &listener.destinations);
         let ports = control_ports(&listener.bind);
-        for line in transparent::describe(chosen, &ports, &listener.data.downstream, may) {
+        for line in transparent::describe(chosen, &ports, &listener.data.downstream, may.borrow) {
             self.good(format!("{name}: {line}"));
         }
     }
@@ -144,7 +176,7 @@ impl Report {
         }
         let mut addresses: Vec<IpAddr> = match options.bind {
             Some(ip) => vec![ip],
-            None => listener.bind.iter().map(SocketAddr::ip).collect(),
+            None => reached(listener).iter().map(SocketAddr::ip).collect(),
         };
         addresses.sort_unstable();
         addresses.dedup();
@@ -175,21 +207,14 @@ impl Report {
         }
     }
 
-    /// Every address that clients reach us on is one that data may leave from.
-    fn source_port(&mut self, listener: &ListenerConfig) {
-        let port = listener.data.source_port;
-        if port == 0 {
-            return;
-        }
+    /// Every place that connections of ours leave from.
+    fn origins(&mut self, listener: &ListenerConfig) {
         let name = &listener.name;
-        for address in &listener.bind {
-            let from = SocketAddr::new(address.ip(), port);
-            match socket::try_source(from) {
-                Ok(()) => self.good(format!("{name}: data can leave from {from}")),
-                Err(error) => self.bad(format!(
-                    "{name}: data cannot leave from {from}: {error}; below 1024 it takes \
-                     CAP_NET_BIND_SERVICE"
-                )),
+        for trial in outgoing::trials(listener, &reached(listener)) {
+            let what = &trial.what;
+            match trial.run() {
+                Ok(()) => self.good(format!("{name}: {what}")),
+                Err((error, remedy)) => self.bad(format!("{name}: {what}: {error}{remedy}")),
             }
         }
     }
@@ -296,6 +321,13 @@ impl Report {
             None => self.good(format!("{limit} descriptors are enough for {sessions} sessions")),
         }
     }
+}
+
+/// The addresses that clients reach it on; those of sockets to be handed over are not known.
+fn reached(listener: &ListenerConfig) -> Vec<SocketAddr> {
+    let any = SocketAddr::from(([0, 0, 0, 0], 0));
+    let unknown = (!listener.handed.is_empty()).then_some(any);
+    listener.bind.iter().copied().chain(unknown).collect()
 }
 
 fn say(line: &str) {

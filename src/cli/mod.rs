@@ -5,6 +5,7 @@ mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod firewall;
+mod inetd;
 mod run;
 
 use std::path::PathBuf;
@@ -31,6 +32,18 @@ enum Command {
     ///
     /// With a file, or without one: `ftpgate run --upstream ftp.internal` listens on port 2121.
     Run(Settings),
+    /// Carry one session on standard input, for inetd, xinetd and systemd's Accept=yes.
+    ///
+    /// The connection is accepted elsewhere: `bind` is not looked at, and limits and data ports are
+    /// not shared between sessions. The log goes to the error stream, or to the system's log where
+    /// that stream is the client's.
+    Inetd {
+        #[command(flatten)]
+        settings: Settings,
+        /// The listener whose settings hold; may be left out when there is only one.
+        #[arg(long, value_name = "NAME")]
+        listener: Option<String>,
+    },
     /// Tell everything that is wrong with a configuration, then try what only this machine knows.
     ///
     /// Binds the control addresses, reaches the servers, resolves names and tries every data port.
@@ -92,6 +105,7 @@ impl Settings {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(settings) => run::run(settings),
+        Command::Inetd { settings, listener } => inetd::run(settings, listener.as_deref()),
         Command::Check(settings) => check::run(settings),
         Command::Firewall(command) => firewall::run(command),
         Command::Cert(command) => cert::run(&command),

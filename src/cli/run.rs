@@ -8,13 +8,17 @@ use anyhow::Context;
 use tokio::signal::unix::Signal;
 
 use super::{EXIT_CONFIG, Settings, tell};
+use crate::app::handed::Handed;
 use crate::app::{App, Stop};
 use crate::drain::Signals;
 use crate::net::socket;
-use crate::telemetry::log;
+use crate::privileges;
+use crate::telemetry::log::{self, Output};
 
 /// Loads, binds, serves, drains.
 pub(super) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+    // Both before there are threads: they change what these would inherit or read.
+    let (handed, hardened) = (Handed::from_environment(), privileges::harden());
     let (config, warnings) = match settings.load() {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -22,15 +26,18 @@ pub(super) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(EXIT_CONFIG));
         }
     };
-    let _lines = log::init(&config.log)?;
+    let _lines = log::init(&config.log, Output::Standard)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ftpgate");
     for warning in &warnings {
         tracing::warn!("{}", warning.one_line());
     }
+    if let Err(error) = hardened {
+        tracing::warn!(%error, "cannot forbid new privileges");
+    }
     if let Err(error) = socket::descriptor_limit() {
         tracing::warn!(%error, "cannot raise the descriptor limit");
     }
-    let app = App::build(&config)?;
+    let app = App::build(&config, handed)?;
     let runtime = background()?;
     let cut_off = runtime.block_on(async {
         let stop = Stop::default();
@@ -65,7 +72,7 @@ pub(super) fn demo() -> anyhow::Result<ExitCode> {
                 ..Overrides::default()
             };
             let (config, _) = config::load(None, [], overrides)?;
-            let app = App::build(&config)?;
+            let app = App::build(&config, Handed::default())?;
             let control = *app.addresses().first().context("nothing was bound")?;
             tokio::spawn(app.run(stop.clone()));
             anyhow::Ok(Gateway { control, running: stop.kill.clone().drop_guard() })

@@ -2,11 +2,17 @@
 //! warnings that speak in consequences.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use super::door::Door;
 use super::problem::{Place, Problem};
 use crate::advertise::options::Source;
-use crate::data::options::{Expose, PortOptions, PortRange};
+use crate::data::options::{DataOptions, Expose, PortOptions, PortRange};
+use crate::session::policy::Rfc6384;
+use crate::upstream::destinations::Mode;
+
+/// How long a translator's data port waits at least.
+const TRANSLATED: Duration = Duration::from_secs(30);
 
 /// What the kernel does with ports; empty when it is not known.
 #[derive(Debug, Clone, Default)]
@@ -45,11 +51,14 @@ pub(super) fn all(doors: &[Door], kernel: &Kernel) -> Vec<Problem> {
     for (n, door) in doors.iter().enumerate() {
         let earlier = doors.get(..n).unwrap_or_default();
         addresses(door, earlier, &mut problems);
+        problems.extend(earlier.iter().filter_map(|other| handed(door, other)));
         ranges(door, kernel, &mut problems);
         problems.extend(earlier.iter().filter_map(|other| pools(door, other)));
         problems.extend(doors.iter().filter_map(|other| door_in_range(door, other)));
         problems.extend(forwarded(door, n, doors));
+        problems.extend(short_wait(door));
         problems.extend(private_address(door));
+        problems.extend(tproxy_everywhere(door));
         problems.extend(earlier.iter().find_map(|other| acme(door, other)));
     }
     problems
@@ -71,6 +80,21 @@ fn addresses(door: &Door, earlier: &[Door], problems: &mut Vec<Problem>) {
         }
         taken.push((address, place));
     }
+}
+
+/// A socket handed over is one listener's.
+fn handed(door: &Door, other: &Door) -> Option<Problem> {
+    let shared = door.config.handed.iter().find(|name| other.config.handed.contains(name))?;
+    let (what, remedy) = match shared {
+        Some(name) => (format!("the socket \"{name}\""), "each takes sockets of its own"),
+        None => {
+            let remedy = "name them: bind = \"systemd:NAME\", as in FileDescriptorName=NAME";
+            ("what the service manager hands over".to_owned(), remedy)
+        }
+    };
+    let reason = format!("listener `{}` takes {what} already", other.config.name);
+    let problem = Problem::error(reason).within(door.place.as_ref()).remedy(remedy);
+    Some(problem.about(format!("listener.{}.bind", door.config.name)))
 }
 
 fn pairs(door: &Door) -> impl Iterator<Item = (SocketAddr, Option<&Place>)> {
@@ -192,6 +216,24 @@ fn door_in_range(door: &Door, other: &Door) -> Option<Problem> {
     Some(problem.about(format!("listener.{}.bind", door.config.name)))
 }
 
+/// The rule that keeps packets for sockets with others' addresses would keep those for this port
+/// too, whomever they are for.
+fn tproxy_everywhere(door: &Door) -> Option<Problem> {
+    let (address, place) = pairs(door).find(|(address, _)| address.ip().is_unspecified())?;
+    if door.config.mode != Mode::Tproxy {
+        return None;
+    }
+    let port = address.port();
+    let problem = Problem::warning(format!(
+        "{address} listens on port {port} of every server: with `socket transparent` in the firewall \
+         their own clients come here too"
+    ));
+    let problem = problem.within(place).about(format!("listener.{}.bind", door.config.name));
+    let remedy =
+        format!("bind = [\"127.0.0.1:{port}\", \"[::1]:{port}\"], as tproxy needs no more");
+    Some(problem.remedy(remedy))
+}
+
 /// Ports that lead to the server cannot be anything else as well. `number` is the door's among all.
 fn forwarded(door: &Door, number: usize, doors: &[Door]) -> Option<Problem> {
     let range = door.config.mirrored()?;
@@ -232,6 +274,17 @@ fn acme(door: &Door, other: &Door) -> Option<Problem> {
     let problem = Problem::error(reason).within(door.place.as_ref());
     let remedy = "write the same `acme` for both, or give one another `dir`";
     Some(problem.about(format!("listener.{}.tls.acme", door.config.name)).remedy(remedy))
+}
+
+/// A data port that is given up too early for RFC 6384 §12 (P101).
+fn short_wait(door: &Door) -> Option<Problem> {
+    let DataOptions { accept, .. } = door.config.data;
+    if door.config.policy.rfc6384 == Rfc6384::Off || accept >= TRANSLATED {
+        return None;
+    }
+    let reason = format!("a translator's data ports have to wait {TRANSLATED:?} (RFC 6384)");
+    let problem = Problem::warning(reason).within(door.place.as_ref());
+    Some(problem.about(format!("listener.{}.timeouts.data_accept", door.config.name)))
 }
 
 /// A private address told to the whole world.

@@ -1,9 +1,8 @@
 //! `[[listener]]`: each door, joined with its upstream and its settings.
 
+mod binds;
 mod target;
 mod tls;
-
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::item::Item;
 use super::problem::{Place, Problem};
@@ -20,8 +19,6 @@ use crate::limits::AccessList;
 use crate::session::policy::Rfc6384;
 use crate::upstream::destinations::Mode;
 
-/// The port of the listener that is there when none is written.
-const IMPLIED_PORT: u16 = 2121;
 /// Longest greeting, bytes: with its code it stays below every client's line limit.
 const GREETING: usize = 200;
 
@@ -76,7 +73,7 @@ impl Doors<'_> {
     fn door(&self, mut s: Section<'_>, flags: &Flags, names: &mut Names) -> Option<Door> {
         let name = names.take(&mut s, "listener");
         s.overlay("bind", flags.listen.clone());
-        let binds = binds(&mut s);
+        let binds = binds::read(&mut s);
         let mode = target::mode(&mut s);
         let destinations = target::destinations(&mut s, mode);
         let server = self.server(&mut s, mode);
@@ -87,8 +84,8 @@ impl Doors<'_> {
         let silent = mode.is_transparent() || settings.policy.rfc6384 != Rfc6384::Off;
         let plain = server.is_some_and(|server| !server.is_protected());
         let tls = tls::Protection::read(s.section("tls"), silent && plain);
-        if let Some((addresses, _)) = &binds {
-            tls.check_ports(&s, addresses);
+        if let Some(binds) = &binds {
+            tls.check_ports(&s, &binds.addresses);
         }
         if let (true, Some(server)) = (tls.is_off(), server) {
             server.never_protected(&name).into_iter().for_each(|p| self.reader.report(p));
@@ -103,7 +100,7 @@ impl Doors<'_> {
         });
         s.finish();
 
-        let (server, (bind, binds)) = (server?, binds?);
+        let (server, binds) = (server?, binds?);
         settings.data.downstream.expose = expose.ok()?;
         settings.policy.greeting = greeting;
         target::instruct(mode, &mut settings);
@@ -113,7 +110,8 @@ impl Doors<'_> {
         let tls = tls.instruct(&mut settings);
         let config = ListenerConfig {
             name,
-            bind,
+            bind: binds.addresses,
+            handed: binds.handed,
             mode,
             destinations: destinations?,
             upstream: server.options(),
@@ -126,7 +124,7 @@ impl Doors<'_> {
             keepalive: settings.keepalive,
             tls,
         };
-        Some(Door { config, place, binds, places: settings.places })
+        Some(Door { config, place, binds: binds.places, places: settings.places })
     }
 
     /// The server it leads to; when there is only one, it need not be named. Where clients choose
@@ -161,30 +159,6 @@ impl Doors<'_> {
         }
         self.servers.named(&name, mode)
     }
-}
-
-/// Its addresses and where each stands.
-fn binds(s: &mut Section<'_>) -> Option<(Vec<SocketAddr>, Vec<Option<Place>>)> {
-    let place = s.place_of("bind");
-    if place.is_none() {
-        if s.place().is_some() {
-            s.missing("bind");
-            return None;
-        }
-        let any = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-        return Some((any.map(|ip| SocketAddr::new(ip, IMPLIED_PORT)).to_vec(), vec![None; 2]));
-    }
-    let read = s.list("bind", |item| {
-        let addresses = value::bind(item)?;
-        Ok(addresses.into_iter().map(|a| (a, Some(item.place.clone()))).collect::<Vec<_>>())
-    })?;
-    let pairs: Vec<_> = read.into_iter().flatten().collect();
-    if pairs.is_empty() {
-        let problem = Problem::error("the list is empty: nobody could connect");
-        s.report("bind", problem.within(place.as_ref()));
-        return None;
-    }
-    Some(pairs.into_iter().unzip())
 }
 
 /// Who may connect; nobody is let in by an empty list (S36).

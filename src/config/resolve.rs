@@ -16,6 +16,7 @@ use super::settings::{DAY, Settings};
 use super::suggest;
 use super::types::{Config, Overrides};
 use super::value;
+use crate::privileges::RunAs;
 use crate::telemetry::options::{LogFormat, LogOptions};
 
 /// How long a drain waits for transfers: what Kubernetes grants before it kills.
@@ -69,7 +70,7 @@ pub(super) fn config(reader: &Reader, file: Option<Arc<Table>>, overrides: &Over
         timeouts.set("shutdown", &mut shutdown, value::duration(Duration::ZERO..=DAY));
     });
     let log = log(root.section("log"), &flags);
-    let workers = runtime(root.section("runtime"));
+    let (workers, run_as) = runtime(root.section("runtime"));
     let servers = Servers::read(reader, &mut root, &flags);
     let doors =
         Doors { reader, flags: &flags, base: &base, servers: &servers }.read(&mut root, from_file);
@@ -78,7 +79,7 @@ pub(super) fn config(reader: &Reader, file: Option<Arc<Table>>, overrides: &Over
 
     let right = doors.iter().flatten().map(|door| door.config.clone()).collect::<Vec<_>>();
     let whole = !doors.is_empty() && right.len() == doors.len();
-    let config = whole.then_some(Config { listeners: right, log, shutdown, workers });
+    let config = whole.then_some(Config { listeners: right, log, shutdown, workers, run_as });
     Reading { doors: doors.into_iter().flatten().collect(), config }
 }
 
@@ -118,8 +119,28 @@ fn level(item: &Item) -> Result<String, Problem> {
     }
 }
 
-fn runtime(mut s: Section<'_>) -> Option<NonZeroUsize> {
+fn runtime(mut s: Section<'_>) -> (Option<NonZeroUsize>, Option<RunAs>) {
     let workers = s.take("workers", value::integer::<usize>(1..=1024));
+    let user = s.take("user", account);
+    let group = s.take("group", account);
+    if let (None, Some(_), Some(place)) = (&user, &group, s.written("group")) {
+        let problem = Problem::error("a group alone is nobody to run as").within(Some(&place));
+        s.report("group", problem.remedy("name the user as well"));
+    }
     s.finish();
-    workers.and_then(NonZeroUsize::new)
+    let run_as = user.map(|user| RunAs { user, group });
+    (workers.and_then(NonZeroUsize::new), run_as)
+}
+
+/// A user or a group, by name or number; whether there is one is seen at the start.
+fn account(item: &Item) -> Result<String, Problem> {
+    let text = match item.integer() {
+        Ok(number) => number.to_string(),
+        Err(_) => item.text()?,
+    };
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.$@\\".contains(&b));
+    if !plain || text.is_empty() || text.starts_with('-') {
+        return Err(item.problem("not the name of an account").remedy("write \"ftpgate\""));
+    }
+    Ok(text)
 }

@@ -1,5 +1,6 @@
 //! `[[upstream]]`: a server, before it is joined with a listener's settings.
 
+mod origin;
 mod tls;
 
 use std::num::NonZeroUsize;
@@ -13,6 +14,7 @@ use super::resolve::Flags;
 use super::section::Section;
 use super::settings::{DAY, Settings};
 use super::value;
+use crate::net::device::Device;
 use crate::session::policy::{AborStyle, DataCommand, Policy, UpstreamMode};
 use crate::upstream::options::{HostPort, Source, UpstreamOptions};
 
@@ -34,6 +36,7 @@ pub(super) struct Server {
     tls: tls::Protection,
     sessions: usize,
     source: Source,
+    device: Option<Device>,
     mark: Option<u32>,
 }
 
@@ -54,6 +57,7 @@ impl Server {
             tls: tls::Protection::none(),
             sessions: 0,
             source: Source::Auto,
+            device: None,
             mark: None,
         }
     }
@@ -91,6 +95,7 @@ impl Server {
         policy.abor = self.abor;
         policy.cr_nul = self.cr_nul;
         settings.data.upstream.borrowed = self.source == Source::Client;
+        settings.data.upstream.device = self.device;
         self.tls.instruct(settings);
     }
 
@@ -103,6 +108,7 @@ impl Server {
             sessions: NonZeroUsize::new(self.sessions),
             retry_epsv: self.retry_epsv,
             source: self.source,
+            device: self.device,
             mark: self.mark,
         }
     }
@@ -140,7 +146,8 @@ pub(super) fn read(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Se
     s.set("cr_nul", &mut server.cr_nul, Item::boolean);
     s.set("retry_epsv", &mut server.retry_epsv, value::duration(Duration::ZERO..=DAY));
     s.set("sessions", &mut server.sessions, value::integer(0..=1_000_000));
-    s.set("source", &mut server.source, value::choice(SOURCES));
+    s.set("source", &mut server.source, origin::source(address.as_ref()));
+    s.set("device", &mut server.device, origin::device);
     server.mark = s.take("mark", value::integer(0..=i64::from(u32::MAX)));
     server.tls = tls;
     s.finish();
@@ -159,8 +166,6 @@ const MODES: &[(&str, UpstreamMode)] = &[
 ];
 
 const ABOR: &[(&str, AborStyle)] = &[("plain", AborStyle::Plain), ("urgent", AborStyle::Urgent)];
-
-const SOURCES: &[(&str, Source)] = &[("auto", Source::Auto), ("client", Source::Client)];
 
 /// Never below 1024: a server could name a service's port of its own machine (S2).
 fn data_ports(item: &Item) -> Result<RangeInclusive<u16>, Problem> {

@@ -89,12 +89,17 @@ impl Servers {
             );
         }
         for server in self.list.iter().filter_map(|(_, server)| server.as_ref()) {
-            let mut uses = led.iter().filter(|(name, _)| name == server.name()).peekable();
-            let needed = uses.peek().is_none() || uses.any(|(_, mode)| *mode == Mode::Gateway);
             if !server.is_any() || reader.incomplete {
                 continue;
             }
-            let problem = if needed { Some(server.without_address()) } else { server.nameless() };
+            let uses = led.iter().filter(|(name, _)| name == server.name());
+            let uses: Vec<Mode> = uses.map(|(_, mode)| *mode).collect();
+            let problem = if uses.is_empty() || uses.contains(&Mode::Gateway) {
+                Some(server.without_address())
+            } else {
+                // In forward mode the client tells the name.
+                server.nameless().filter(|_| uses.iter().any(|mode| mode.is_transparent()))
+            };
             problem.into_iter().for_each(|problem| reader.report(problem));
         }
     }

@@ -115,7 +115,8 @@ impl Settings {
         s.set("expose", &mut self.expose, located(&mut places.expose, expose::parse));
         s.set("bind", &mut self.data.downstream.bind, bind);
         s.set("port_command", &mut self.policy.port_command, value::choice(PORT_COMMAND));
-        s.set("source_port", &mut self.data.source_port, value::integer(0..=65535));
+        s.set("source_port", &mut self.data.source_port, any_port);
+        s.set("upstream_source_port", &mut self.data.upstream_source_port, any_port);
         s.set("pipe", &mut self.data.pipe, pipe);
         let rates = &mut self.data.rates;
         s.set("download_per_session", &mut rates.session_download, value::rate);
@@ -155,6 +156,11 @@ impl Settings {
         s.set(
             "connections_per_minute",
             &mut limits.connections_per_minute,
+            value::integer(0..=1_000_000),
+        );
+        s.set(
+            "handshakes_per_minute",
+            &mut limits.handshakes_per_minute,
             value::integer(0..=1_000_000),
         );
         s.set("command_line", &mut policy.command_line, value::integer(256..=65_536));
@@ -233,6 +239,11 @@ fn bind(item: &Item) -> Result<Option<IpAddr>, Problem> {
         return Ok(None);
     }
     value::address(item).map(Some)
+}
+
+/// 0 is any.
+fn any_port(item: &Item) -> Result<u16, Problem> {
+    value::integer(0..=65535)(item)
 }
 
 /// Never below 1024: services of the server's own machine are there (S2). Each of them takes a

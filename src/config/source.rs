@@ -6,11 +6,12 @@ use std::path::Path;
 
 use super::checks::Kernel;
 use super::problem::Problem;
+use crate::privileges::files;
 
 /// Largest file that is taken for a configuration, bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// A file's name as the user gave it, and its text.
+/// A file's name as the user gave it, and its text; not one that anybody may write (S39).
 pub(super) fn file(path: &Path) -> Result<(String, String), Problem> {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| Problem::error(format!("cannot read {name}: {error}"));
@@ -19,7 +20,13 @@ pub(super) fn file(path: &Path) -> Result<(String, String), Problem> {
     if metadata.is_dir() {
         return Err(Problem::error(format!("{name} is a directory")));
     }
-    guarded(path, &metadata)?;
+    if let Some(open) = files::open_to_all(path) {
+        let open = open.display();
+        return Err(Problem::error(format!(
+            "anybody may write to {open}, and so say where sessions go"
+        ))
+        .remedy(format!("chmod o-w {open}")));
+    }
     let mut text = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut text).map_err(unreadable)?;
     if text.len() as u64 > LARGEST {
@@ -29,35 +36,6 @@ pub(super) fn file(path: &Path) -> Result<(String, String), Problem> {
         Problem::error(format!("{name} is not UTF-8 text")).remedy("save it as UTF-8")
     })?;
     Ok((name, text))
-}
-
-/// Who can write the file decides where sessions and passwords go (S39).
-#[cfg(unix)]
-fn guarded(path: &Path, metadata: &fs::Metadata) -> Result<(), Problem> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    const OTHERS_WRITE: u32 = 0o002;
-    const STICKY: u32 = 0o1000;
-    let open = |what: &Path| {
-        let what = what.display();
-        Problem::error(format!("anybody may write to {what}, and so say where sessions go"))
-            .remedy(format!("chmod o-w {what}"))
-    };
-    if metadata.is_file() && metadata.permissions().mode() & OTHERS_WRITE != 0 {
-        return Err(open(path));
-    }
-    let Ok(real) = path.canonicalize() else { return Ok(()) };
-    let Some(directory) = real.parent() else { return Ok(()) };
-    let Ok(metadata) = fs::metadata(directory) else { return Ok(()) };
-    match metadata.permissions().mode() & (OTHERS_WRITE | STICKY) {
-        OTHERS_WRITE => Err(open(directory)),
-        _ => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-fn guarded(_: &Path, _: &fs::Metadata) -> Result<(), Problem> {
-    Ok(())
 }
 
 /// The FTPGATE_ variables of the process.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::advertise::options::AdvertiseOptions;
 use crate::data::options::{DataOptions, PortRange};
 use crate::limits::{AccessList, LimitOptions};
+use crate::privileges::RunAs;
 use crate::session::policy::{ClientTls, Policy};
 use crate::telemetry::options::LogOptions;
 use crate::tls::ServerTlsOptions;
@@ -25,6 +26,8 @@ pub struct Config {
     pub(crate) shutdown: Duration,
     /// Worker threads; `None` is one a core.
     pub(crate) workers: Option<NonZeroUsize>,
+    /// Whom it becomes when it was started as root; `None`: it stays what it is.
+    pub(crate) run_as: Option<RunAs>,
 }
 
 /// One door with its own settings: the global sections overlaid with the listener's own.
@@ -32,8 +35,11 @@ pub struct Config {
 pub(crate) struct ListenerConfig {
     /// Unique; its name in the logs.
     pub(crate) name: String,
-    /// Where clients connect; at least one, no two listeners on the same.
+    /// Where clients connect; no two listeners on the same.
     pub(crate) bind: Vec<SocketAddr>,
+    /// Sockets that the service manager hands over: those of a name, or all that no other
+    /// listener names. Empty only where `bind` is not.
+    pub(crate) handed: Vec<Option<String>>,
     /// Who names the server that a session goes to.
     pub(crate) mode: Mode,
     /// Where clients may go who choose it themselves; empty where they do not.

@@ -65,15 +65,14 @@ impl Guard {
         Box::pin(async move {
             let shaken = match &self {
                 Self::Server { session, control, upload, options } => {
-                    let config = session.data(control, *upload);
-                    tls::accept(stream, config, options.handshake).await
+                    session.accept_data(stream, (control, *upload), options.handshake).await
                 }
                 Self::Client { session, options } => {
                     tls::connect(stream, session, options.handshake).await
                 }
             };
             let (stream, info) = shaken.map_err(|error| self.failed(&error))?;
-            self.judge(&info)?;
+            self.judge(&info, stream.tcp())?;
             socket::reset_on_close(stream.tcp());
             Ok((stream, LegTls { version: info.version.as_str(), resumed: info.resumed }))
         })
@@ -94,7 +93,7 @@ impl Guard {
 
     /// A full handshake may be anybody's: only a resumed one proves that the peer is the client of
     /// the control connection (P145, P149).
-    fn judge(&self, info: &TlsInfo) -> Result<(), Fault> {
+    fn judge(&self, info: &TlsInfo, stream: &TcpStream) -> Result<(), Fault> {
         let Self::Server { control, options, .. } = self else {
             if !info.resumed {
                 // Servers that insist say so themselves, in their reply (P142).
@@ -107,7 +106,13 @@ impl Guard {
         }
         let why = info.why_not_resumed(control);
         if options.reuse == Reuse::Require {
-            tracing::info!(why, "data connection refused: its TLS session is not the control's");
+            let client = stream.peer_addr().map(|peer| peer.ip().to_canonical());
+            tracing::info!(
+                client = client.ok().map(tracing::field::display),
+                why,
+                "data connection refused: its TLS session is not the control's; reuse = \"prefer\" \
+                 lets in clients that cannot resume"
+            );
             return Err(Fault::Tls);
         }
         tracing::debug!(why, "data connection without TLS session reuse");

@@ -6,6 +6,8 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::net::device::Device;
+
 /// An inclusive range of ports, `60000-60010`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PortRange {
@@ -59,6 +61,8 @@ pub(crate) struct PortOptions {
     pub(crate) bind: Option<IpAddr>,
     /// That address need not be this machine's: peers aim at somebody else (P172).
     pub(crate) borrowed: bool,
+    /// The only link to accept from; `None` is any.
+    pub(crate) device: Option<Device>,
 }
 
 /// The port to tell for the port we listen on, when a NAT in front shifts them (P69).
@@ -98,6 +102,8 @@ pub(crate) struct DataOptions {
     /// Where our connections to active clients leave from, 20 for firewalls of old; 0 is any port
     /// (P40).
     pub(crate) source_port: u16,
+    /// The same of our connections to passive servers.
+    pub(crate) upstream_source_port: u16,
     /// `T_accept`: how long a given port waits for its peer.
     pub(crate) accept: Duration,
     /// `T_dial`: how long our connect may take.
@@ -173,6 +179,7 @@ impl Default for DataOptions {
             upstream: PortOptions::new(PortRange { first: 11000, last: 11999 }),
             forwarded: None,
             source_port: 0,
+            upstream_source_port: 0,
             accept: Duration::from_secs(60),
             dial: Duration::from_secs(15),
             stall: Duration::from_secs(300),
@@ -209,7 +216,14 @@ impl std::fmt::Display for PortOptions {
 impl PortOptions {
     /// Exactly this range: nothing left out, told as it is, on the control connection's address.
     pub(crate) const fn new(range: PortRange) -> Self {
-        Self { range, avoid: Vec::new(), expose: Expose::Same, bind: None, borrowed: false }
+        Self {
+            range,
+            avoid: Vec::new(),
+            expose: Expose::Same,
+            bind: None,
+            borrowed: false,
+            device: None,
+        }
     }
 
     /// The ports that peers are told, where these lie in one range of their own.

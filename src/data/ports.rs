@@ -300,7 +300,7 @@ impl PortPool {
         let mut taken = Vec::new();
         while taken.len() < BIND_TRIES {
             let Some(place) = self.take(address) else { break };
-            let bound = socket::listen_data(address.port(place.port), self.options.borrowed);
+            let bound = self.listen(address.port(place.port));
             match bound.and_then(TcpListener::from_std) {
                 Ok(socket) => return Ok(self.open(socket, place, waiting, handed)),
                 Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
@@ -326,8 +326,12 @@ impl PortPool {
     /// Tries every port once and says which cannot be had: for the start, before any lease.
     pub(crate) fn probe(&self, local: IpAddr) -> Vec<(u16, io::Error)> {
         let address = self.listen_address(local.into());
-        let attempt = |port| socket::listen_data(address.port(port), self.options.borrowed);
+        let attempt = |port| self.listen(address.port(port));
         self.usable.iter().filter_map(|&port| attempt(port).err().map(|e| (port, e))).collect()
+    }
+
+    fn listen(&self, at: SocketAddr) -> io::Result<std::net::TcpListener> {
+        socket::listen_data_on(self.options.device, at, self.options.borrowed)
     }
 
     /// Where to listen for a control connection that came in on `local`.

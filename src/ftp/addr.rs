@@ -234,6 +234,14 @@ pub fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
 
+/// The same for an end of a connection; other addresses keep their link.
+pub fn canonical_end(end: SocketAddr) -> SocketAddr {
+    match canonical(end.ip()) {
+        IpAddr::V4(ip) => (ip, end.port()).into(),
+        IpAddr::V6(_) => end,
+    }
+}
+
 fn ascii(text: &[u8]) -> Option<&str> {
     std::str::from_utf8(text).ok()
 }

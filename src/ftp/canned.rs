@@ -13,6 +13,8 @@ macro_rules! replies {
 }
 
 replies! {
+    /// Something is wrong on our side; the operator is told what.
+    NO_SERVICE = "421 The service is not available, try again later.";
     /// Over the limit of the listener, the server or the process (S18).
     TOO_MANY_SESSIONS = "421 Too many sessions, try again later.";
     /// Over the limit for one client address (S18).

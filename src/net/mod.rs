@@ -1,5 +1,6 @@
 //! Sockets: every option in the program is set here. Streams: plain or under TLS.
 
+pub(crate) mod device;
 pub(crate) mod helper;
 pub(crate) mod socket;
 pub(crate) mod stream;

@@ -9,6 +9,7 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::device::Device;
 use super::transparent;
 
 /// Control connections that may wait for accept: a burst of clients, bounded by `somaxconn`.
@@ -46,7 +47,20 @@ pub(crate) fn listen_control(
 /// # Errors
 /// Whatever the kernel says; [`io::ErrorKind::AddrInUse`] when somebody else listens there.
 pub(crate) fn listen_data(addr: SocketAddr, borrowed: bool) -> io::Result<std::net::TcpListener> {
+    listen_data_on(None, addr, borrowed)
+}
+
+/// The same, for what comes in through one link; `None` is any.
+///
+/// # Errors
+/// As [`listen_data`]; there is no such link.
+pub(crate) fn listen_data_on(
+    device: Option<Device>,
+    addr: SocketAddr,
+    borrowed: bool,
+) -> io::Result<std::net::TcpListener> {
     let socket = listener(addr)?;
+    bind_device(SockRef::from(&socket), device)?;
     if borrowed {
         transparent::borrow(SockRef::from(&socket))?;
     }
@@ -85,6 +99,8 @@ fn listener(addr: SocketAddr) -> io::Result<Socket> {
 pub(crate) struct Origin {
     /// The local address and port (P41, P40), port 0 for any; `None`: the kernel's choice.
     pub(crate) from: Option<SocketAddr>,
+    /// The link, whatever the routes say; `None`: as they say.
+    pub(crate) device: Option<Device>,
     /// That address need not be this machine's (P174).
     pub(crate) borrowed: bool,
     /// What its packets are marked with, for rules that must let them pass (P175); 0 is nothing.
@@ -148,6 +164,7 @@ async fn connect_tuned(
         if origin.mark != 0 {
             transparent::mark(SockRef::from(&socket), origin.mark)?;
         }
+        bind_device(SockRef::from(&socket), origin.device)?;
         if let Some(from) = origin.from {
             if origin.borrowed {
                 transparent::borrow(SockRef::from(&socket))?;
@@ -180,14 +197,28 @@ fn choose_port_at_connect(socket: &TcpSocket) -> io::Result<()> {
     socket.set_reuseaddr(true)
 }
 
-/// Whether a data connection may leave from there (P40).
+/// Through a link and no other.
+#[cfg(target_os = "linux")]
+fn bind_device(socket: SockRef<'_>, device: Option<Device>) -> io::Result<()> {
+    device.map_or(Ok(()), |device| socket.bind_device(Some(device.as_bytes())))
+}
+
+/// Known to Linux only.
+#[cfg(not(target_os = "linux"))]
+fn bind_device(_: SockRef<'_>, device: Option<Device>) -> io::Result<()> {
+    device.map_or(Ok(()), |_| Err(io::ErrorKind::Unsupported.into()))
+}
+
+/// Whether a connection may leave from an address and a link of ours (P40, P41).
 ///
 /// # Errors
-/// What the kernel says to bind; below 1024 it takes a privilege.
-pub(crate) fn try_source(from: SocketAddr) -> io::Result<()> {
-    let socket = Socket::new(Domain::for_address(from), Type::STREAM, None)?;
+/// What the kernel says: the address is not ours, there is no such link, it takes a privilege.
+pub(crate) fn try_origin(origin: Origin) -> io::Result<()> {
+    let family = origin.from.map_or(Domain::IPV4, Domain::for_address);
+    let socket = Socket::new(family, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
-    socket.bind(&from.into())
+    bind_device(SockRef::from(&socket), origin.device)?;
+    origin.from.map_or(Ok(()), |from| socket.bind(&from.into()))
 }
 
 /// The peer must not take what it got for the whole unless we say so (P50).

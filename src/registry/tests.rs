@@ -12,6 +12,7 @@ fn limits() -> LimitOptions {
         sessions_per_client: 2,
         logins_pending: 3,
         connections_per_minute: 0,
+        handshakes_per_minute: 0,
     }
 }
 

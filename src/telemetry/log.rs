@@ -1,4 +1,4 @@
-//! Log set-up: text on a terminal, JSON otherwise, on standard output.
+//! Log set-up: text on a terminal, JSON otherwise, on standard output unless that is a client's.
 //!
 //! Standard output and not the error stream: container platforms and journals collect it, and
 //! nothing else is written there while the gateway runs.
@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::options::{LogFormat, LogOptions};
+use super::syslog::Syslog;
 use super::writer::{LineWriter, Sink};
 
 /// Why logging could not be set up.
@@ -44,11 +45,26 @@ impl Drop for LogGuard {
     }
 }
 
+/// Where the lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Standard output.
+    Standard,
+    /// The error stream: standard output is a client's.
+    Errors,
+    /// The machine's log: both are a client's.
+    System,
+}
+
 /// Sets up logging for the process.
-pub(crate) fn init(options: &LogOptions) -> Result<LogGuard, LogError> {
+pub(crate) fn init(options: &LogOptions, output: Output) -> Result<LogGuard, LogError> {
     let filter = filter(&options.level)?;
-    let lines = Arc::new(LineWriter::start("log", Stdout)?);
-    let terminal = io::stdout().is_terminal();
+    let (lines, terminal) = match output {
+        Output::Standard => (LineWriter::start("log", Stdout), io::stdout().is_terminal()),
+        Output::Errors => (LineWriter::start("log", Stderr), io::stderr().is_terminal()),
+        Output::System => (LineWriter::start("log", Syslog::new()?), false),
+    };
+    let lines = Arc::new(lines?);
     let text = match options.format {
         LogFormat::Auto => terminal,
         LogFormat::Text => true,
@@ -121,6 +137,14 @@ impl Sink for Stdout {
         let mut out = io::stdout().lock();
         out.write_all(lines)?;
         out.flush()
+    }
+}
+
+struct Stderr;
+
+impl Sink for Stderr {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        io::stderr().lock().write_all(lines)
     }
 }
 

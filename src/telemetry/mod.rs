@@ -8,5 +8,6 @@ pub(crate) mod audit;
 mod escape;
 pub(crate) mod log;
 pub(crate) mod options;
+mod syslog;
 mod writer;
 pub(crate) mod xferlog;

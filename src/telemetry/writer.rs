@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use crate::privileges;
+
 /// Lines that may wait; what comes beyond is lost and counted, never waited for.
 const QUEUE: usize = 8192;
 /// The thread collects for this long before it writes: one write and one wake-up for many lines.
@@ -91,6 +93,8 @@ struct Writing<S> {
 
 impl<S: Sink> Writing<S> {
     fn run(mut self) {
+        // Started before the process gives up what it needs to bind.
+        privileges::keep_none();
         let mut batch = Vec::new();
         while let Ok(line) = self.lines.recv() {
             if !self.finishing() {

@@ -17,6 +17,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::error::TlsError;
 use super::options::{CertificateFiles, UnknownSni};
+use crate::privileges::files::open_to_all;
 
 /// More than the bundle of every public issuer; what is longer is not a PEM file of ours.
 const PEM_LIMIT: u64 = 1 << 20;
@@ -43,9 +44,12 @@ pub(super) fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
     Some(parsed.subject().to_string().chars().take(SUBJECT_LIMIT).collect())
 }
 
-/// What a file holds.
+/// What a file holds, if not anybody may write it (S39).
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     let failed = |source| TlsError::Read { file: file.to_owned(), source };
+    if let Some(open) = open_to_all(file) {
+        return Err(TlsError::Open { file: file.to_owned(), open });
+    }
     let mut bytes = Vec::new();
     File::open(file).and_then(|f| f.take(PEM_LIMIT + 1).read_to_end(&mut bytes)).map_err(failed)?;
     if bytes.len() as u64 > PEM_LIMIT {

@@ -14,6 +14,17 @@ pub(crate) enum TlsError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// Not only those who should may say who we are.
+    #[error(
+        "anybody may write to {open}, and so change {}: chmod o-w {open}", file.display(),
+        open = open.display()
+    )]
+    Open {
+        /// The file.
+        file: PathBuf,
+        /// It, or the directory that it stands in.
+        open: PathBuf,
+    },
     /// No certificate in a file that must have one.
     #[error(
         "{} holds no certificate; it must be PEM, the server's own certificate first, then its \
@@ -90,6 +101,7 @@ impl TlsError {
     pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Read { .. } => "read",
+            Self::Open { .. } => "open-to-all",
             Self::NoCertificate { .. } | Self::NoCertificates => "no-certificate",
             Self::BadCertificate { .. } => "bad-certificate",
             Self::NoKey { .. } => "no-key",

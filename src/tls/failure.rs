@@ -53,6 +53,8 @@ pub(crate) enum Class {
     Closed,
     /// The peer was too slow.
     Timeout,
+    /// The client's address has had more full handshakes than it may (S41).
+    TooMany,
     /// The kernel reports an error.
     Network,
 }
@@ -79,6 +81,7 @@ impl Class {
             Self::Alert => "alert",
             Self::Closed => "closed",
             Self::Timeout => "timeout",
+            Self::TooMany => "too-many-handshakes",
             Self::Network => "network",
         }
     }
@@ -173,6 +176,10 @@ impl Class {
             (Self::Timeout, _) => (
                 "did not finish the handshake in time",
                 "is a firewall in between that looks into FTP?",
+            ),
+            (Self::TooMany, _) => (
+                "has an address with more full handshakes than limits.handshakes_per_minute",
+                "if that is right for this address, raise it",
             ),
             (_, _) => ("was lost in the handshake", "check the path to it"),
         }

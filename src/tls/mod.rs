@@ -4,7 +4,7 @@
 //! [`server`] and [`client`] each give one thing for every FTP session, which knows how its data
 //! connections prove that they belong to it: a session of the control connection, resumed.
 //! [`handshake`] brings a connection up and tells what came of it; [`hello`] says before that what a
-//! client would resume.
+//! client would resume. [`pace`] bounds how many full handshakes a client address can have.
 
 #[cfg(feature = "acme")]
 mod acme;
@@ -15,6 +15,7 @@ mod failure;
 mod handshake;
 mod hello;
 mod options;
+mod pace;
 mod self_signed;
 mod server;
 mod tickets;
@@ -29,7 +30,9 @@ pub(crate) use acme::{Acme, AcmeError};
 pub(crate) use client::{ClientSession, TlsClient};
 pub(crate) use error::TlsError;
 pub(crate) use failure::{Class, HandshakeError};
-pub(crate) use handshake::{TlsInfo, accept, connect};
+#[cfg(test)]
+pub(crate) use handshake::accept;
+pub(crate) use handshake::{TlsInfo, connect};
 pub(crate) use hello::offered;
 pub(crate) use options::{
     AcmeOptions, CertificateFiles, ClientCertificate, ClientTlsOptions, ServerTlsOptions,

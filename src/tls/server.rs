@@ -18,6 +18,7 @@ use super::hello::Offer;
 use super::options::{ClientCertificate, ServerTlsOptions, TlsVersion, TlsVersions};
 use super::provider;
 use super::tickets::{Keeper, Tickets};
+use crate::registry::handshakes::Quota;
 
 /// TLS 1.3 tickets given on a control connection. Some clients use a ticket once and none of them
 /// keeps more than a few (P148).
@@ -84,7 +85,7 @@ impl TlsServer {
     /// TLS for one FTP session, with the certificates of this moment; data connections show the
     /// same (P123). Costs a key: to be called when the control connection turns to TLS.
     pub(crate) fn session(&self) -> ServerSession {
-        ServerSession { loaded: self.current.load_full(), keeper: Keeper::new() }
+        ServerSession { loaded: self.current.load_full(), keeper: Keeper::new(), quota: None }
     }
 }
 
@@ -93,9 +94,19 @@ impl TlsServer {
 pub(crate) struct ServerSession {
     loaded: Arc<Loaded>,
     keeper: Arc<Keeper>,
+    quota: Option<Quota>,
 }
 
 impl ServerSession {
+    /// The same with a bound on its handshakes: what is left to its client's address.
+    pub(crate) fn paced(self, quota: Quota) -> Self {
+        Self { quota: Some(quota), ..self }
+    }
+
+    pub(super) fn quota(&self) -> Option<&Quota> {
+        self.quota.as_ref()
+    }
+
     /// For the control connection: it gives sessions to resume (P145).
     pub(crate) fn control(&self) -> Arc<ServerConfig> {
         let mut config = self.loaded.control.clone();

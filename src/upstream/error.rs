@@ -1,7 +1,7 @@
 //! Why a server could not be reached.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::destinations::Refused;
@@ -28,6 +28,14 @@ pub(crate) enum UpstreamError {
     /// Neither the configuration nor the client says which.
     #[error("no server is known: the upstream has no address, and the client named none")]
     Unknown,
+    /// It is not of the family that connections to it leave from.
+    #[error("{address} cannot be reached from `source` {ours}: one is IPv4, the other IPv6")]
+    OtherFamily {
+        /// The first of its addresses.
+        address: SocketAddr,
+        /// As configured.
+        ours: IpAddr,
+    },
     /// No address took the connection; the last one tried.
     #[error(
         "cannot connect to {address}: {source}; is the server running and reachable from here?"
@@ -60,6 +68,7 @@ impl UpstreamError {
         match self {
             Self::Resolve { .. } => "resolve",
             Self::NoAddress { .. } => "no-address",
+            Self::OtherFamily { .. } => "other-family",
             Self::Unknown => "unknown",
             Self::Connect { source, .. } => match source.kind() {
                 io::ErrorKind::TimedOut => "timeout",

@@ -102,14 +102,20 @@ impl Upstream {
         client: Option<IpAddr>,
         deadline: Instant,
     ) -> Option<Result<TcpStream, UpstreamError>> {
+        let ours = self.options.source.address();
+        let reached = |to: &&SocketAddr| ours.is_none_or(|ours| ours.is_ipv4() == to.is_ipv4());
+        let reached: Vec<_> = addresses.iter().filter(reached).collect();
+        if let ([], Some(&address), Some(ours)) = (&*reached, addresses.first(), ours) {
+            return Some(Err(UpstreamError::OtherFamily { address, ours }));
+        }
         let mut failure = None;
-        for (tried, &address) in addresses.iter().enumerate() {
+        for (tried, &&address) in reached.iter().enumerate() {
             if self.is_own(address) {
                 return Some(Err(UpstreamError::Ourselves { address }));
             }
             // What is left is shared, so that one dead address does not use it all up.
             let left = deadline.saturating_duration_since(Instant::now());
-            let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+            let share = left / u32::try_from(reached.len() - tried).unwrap_or(u32::MAX);
             match socket::connect_control(address, self.origin(address, client), share).await {
                 Ok(stream) => return Some(Ok(stream)),
                 Err(error) => {
@@ -127,7 +133,8 @@ impl Upstream {
             self.options.source == Source::Client && client.is_ipv4() == to.is_ipv4()
         });
         Origin {
-            from: lent.map(|client| SocketAddr::new(client, 0)),
+            from: lent.or(self.options.source.address()).map(|ip| SocketAddr::new(ip, 0)),
+            device: self.options.device,
             borrowed: lent.is_some(),
             mark: self.mark(),
         }

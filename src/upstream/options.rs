@@ -1,9 +1,11 @@
 //! What is known of a server before it is dialled.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::net::device::Device;
 use crate::tls::ClientTlsOptions;
 
 /// A server behind the gateway.
@@ -21,6 +23,8 @@ pub(crate) struct UpstreamOptions {
     pub(crate) retry_epsv: Duration,
     /// Where our connections to it leave from.
     pub(crate) source: Source,
+    /// Through which link; `None` is as the routes say.
+    pub(crate) device: Option<Device>,
     /// What our connections of its sessions are marked with (P175); 0 is nothing, `None` nothing but
     /// where clients choose the server.
     pub(crate) mark: Option<u32>,
@@ -32,8 +36,20 @@ pub(crate) enum Source {
     /// This machine, by the kernel's choice.
     #[default]
     Auto,
+    /// This address of this machine (P41).
+    Address(IpAddr),
     /// The client's own address: the server sees no one but the client (P174).
     Client,
+}
+
+impl Source {
+    /// The address that is set.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(ip) => Some(ip),
+            Self::Auto | Self::Client => None,
+        }
+    }
 }
 
 impl UpstreamOptions {

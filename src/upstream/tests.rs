@@ -13,6 +13,7 @@ fn options(host: &str, port: u16) -> UpstreamOptions {
         sessions: None,
         retry_epsv: Duration::from_secs(600),
         source: Source::Auto,
+        device: None,
         mark: None,
     }
 }
@@ -90,4 +91,35 @@ fn labels_tell_kinds_apart() {
     assert_eq!(connect(std::io::ErrorKind::TimedOut).label(), "timeout");
     assert_eq!(connect(std::io::ErrorKind::HostUnreachable).label(), "unreachable");
     assert_eq!(connect(std::io::ErrorKind::PermissionDenied).label(), "connect");
+}
+
+#[tokio::test]
+async fn it_is_reached_from_the_address_that_is_set() {
+    let (listener, address) = listening().await;
+    let ours: IpAddr = "127.0.0.9".parse().unwrap();
+    let source = Source::Address(ours);
+    let options = UpstreamOptions { source, ..options("127.0.0.1", address.port()) };
+    let upstream = Upstream::new(options, Vec::new());
+    let stream = upstream.connect(None, None, PATIENCE).await.unwrap();
+    assert_eq!(stream.local_addr().unwrap().ip(), ours);
+    assert_eq!(listener.accept().await.unwrap().1.ip(), ours);
+}
+
+#[tokio::test]
+async fn only_addresses_of_its_family_are_tried() {
+    let (_listener, alive) = listening().await;
+    let (_socket, dead) = refusing();
+    let v6 = SocketAddr::new("::1".parse().unwrap(), dead.port());
+    let from = |ip: &str| {
+        let source = Source::Address(ip.parse().unwrap());
+        Upstream::new(UpstreamOptions { source, ..options("two.example", 21) }, Vec::new())
+    };
+    let upstream = from("127.0.0.1");
+    upstream.resolver.as_ref().unwrap().remember(Ok([v6, alive].into())).await;
+    let stream = upstream.connect(None, None, PATIENCE).await.unwrap();
+    assert_eq!(stream.peer_addr().unwrap(), alive);
+    let upstream = from("::1");
+    upstream.resolver.as_ref().unwrap().remember(Ok([alive].into())).await;
+    let error = upstream.connect(None, None, PATIENCE).await.unwrap_err();
+    assert!(error.to_string().contains("cannot be reached from `source` ::1"), "{error}");
 }

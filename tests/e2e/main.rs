@@ -14,6 +14,8 @@ mod matrix;
 mod modes;
 mod nat64;
 mod operator;
+mod origins;
 mod ports;
 mod router;
+mod starting;
 mod support;

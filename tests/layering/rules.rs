@@ -8,12 +8,24 @@ use super::paths::{code_only, crate_paths, words};
 const LAYERS: [(&str, &[&str]); 8] = [
     ("words", &["ftp"]),
     ("mind", &["session"]),
-    ("hands", &["advertise", "data", "limits", "net", "registry", "telemetry", "tls", "upstream"]),
+    ("hands", HANDS),
     ("conductor", &["session::driver", "session::preamble"]),
     ("doors", &["admin", "listener"]),
     ("config", &["config"]),
     ("wiring", &["app", "drain", "reload"]),
     ("process", &["cli", "main", "lib"]),
+];
+
+const HANDS: &[&str] = &[
+    "advertise",
+    "data",
+    "limits",
+    "net",
+    "privileges",
+    "registry",
+    "telemetry",
+    "tls",
+    "upstream",
 ];
 
 const SOCKETS: [&str; 8] = [

@@ -131,7 +131,11 @@ fn of_listener(listener: &ListenerConfig) -> Vec<Opening> {
         let range = PortRange { first: port, last: port };
         openings.push(opening(Purpose::Control, range, Vec::new(), &at, clients));
     }
-    let all: Vec<IpAddr> = listener.bind.iter().map(SocketAddr::ip).collect();
+    let mut all: Vec<IpAddr> = listener.bind.iter().map(SocketAddr::ip).collect();
+    if !listener.handed.is_empty() {
+        // Where these listen is for the service manager to say.
+        all.extend([IpAddr::from([0; 4]), IpAddr::from([0; 16])]);
+    }
     let data = &listener.data.downstream;
     let at = data.bind.map_or(all.clone(), |ip| vec![ip]);
     openings.push(opening(Purpose::ClientData, data.range, outside(data), &at, clients));

@@ -87,8 +87,12 @@ fn element(item: &Item, mode: Mode) -> Result<Element, Problem> {
         && Destination::parse(host.as_bytes()).is_some_and(|d| d.host == host)
         && !host.contains(':');
     match mode {
+        Mode::Forward if is_name => Ok(Element::Name(text)),
+        Mode::Forward if value::network(item).is_err() => {
+            let remedy = "write \"ftp.example.org\", \"*.example.org\", or \"198.51.100.0/24\"";
+            Err(item.problem("neither a host name nor a network").remedy(remedy))
+        }
         _ if !is_name => network(item).map(Element::Network),
-        Mode::Forward => Ok(Element::Name(text)),
         _ => Err(item
             .problem(format!("clients of mode \"{mode}\" aim at addresses, not at names"))
             .remedy("name networks, or use mode = \"forward\"")),

@@ -7,7 +7,9 @@ use super::super::value;
 use super::*;
 use crate::advertise::options::Source;
 use crate::data::options::Expose;
+use crate::net::device::Device;
 use crate::session::policy::{DataCommand, UpstreamMode};
+use crate::upstream::options;
 
 fn words(text: &str) -> Item {
     Item::variable("FTPGATE_X", text)
@@ -242,5 +244,66 @@ fn verbs_are_compared_in_capitals() {
     assert_eq!(policy.slow_verbs, ["XSHA512"]);
     for deny in ["\"\"", "\"DE LE X\"", "\"DELE \"", "\"PÖRT\"", "\"A\\r\\nB\"", "3"] {
         wrong(read(&format!("{SMALL}[policy]\ndeny = [{deny}]\n"), &[]));
+    }
+}
+
+#[test]
+fn an_upstream_says_where_connections_leave_from() {
+    let upstream = |lines: &str| only(read(&format!("{SMALL}{lines}"), &[])).upstream;
+    assert_eq!(upstream("source = \"auto\"").source, options::Source::Auto);
+    let set = upstream("source = \"10.0.0.9\"\ndevice = \"eth1\"");
+    assert_eq!(set.source, options::Source::Address("10.0.0.9".parse().unwrap()));
+    assert_eq!(set.device, Device::new("eth1"));
+    let refused = |lines: &str| {
+        let text = SMALL.replace("ftp.internal", "192.0.2.5") + lines;
+        let found = wrong(read(&text, &[]));
+        assert_eq!(found.len(), 1, "{found:?}");
+        found[0].clone()
+    };
+    let other = refused("source = \"2001:db8::9\"");
+    assert!(other.contains("192.0.2.5 cannot be reached from 2001:db8::9"), "{other}");
+    for line in ["source = \"0.0.0.0\"", "source = \"eth1\"", "device = \"\"", "device = \"a/b\""] {
+        refused(line);
+    }
+    refused("device = \"sixteen-letters-\"");
+}
+
+#[test]
+fn a_listener_may_take_sockets_that_are_handed_over() {
+    let listener = |bind: &str| only(read(&SMALL.replace("\"127.0.0.1:2121\"", bind), &[]));
+    assert_eq!(listener("\"systemd\"").handed, [None]);
+    let named = listener("[\"systemd:control\", \"127.0.0.1:2121\", \"systemd:ftps\"]");
+    assert_eq!(named.handed, [Some("control".to_owned()), Some("ftps".to_owned())]);
+    assert_eq!(named.bind, ["127.0.0.1:2121".parse().unwrap()]);
+    assert_eq!(only(read(SMALL, &[("FTPGATE_LISTENER_0_BIND", "systemd")])).handed, [None]);
+    for bind in ["systemd:", "systemd:a:b", "systemd21", "systemd:\u{e9}"] {
+        let text = SMALL.replace("127.0.0.1:2121", bind);
+        assert_eq!(wrong(read(&text, &[])).len(), 1, "{bind}");
+    }
+}
+
+#[test]
+fn a_socket_handed_over_is_one_listeners() {
+    let two = |a: &str, b: &str| {
+        let listener = |bind: &str| format!("[[listener]]\nbind = \"{bind}\"\n");
+        let text = listener(a) + &listener(b) + "[[upstream]]\naddress = \"a\"\n";
+        read(&text, &[]).map(drop).map_err(|p| p.iter().map(Problem::one_line).collect())
+    };
+    let clash = |a, b| -> Vec<String> { two(a, b).unwrap_err() };
+    assert!(clash("systemd", "systemd")[0].contains("takes what the service manager hands over"));
+    assert!(clash("systemd:x", "systemd:x")[0].contains("takes the socket \"x\""));
+    assert_eq!(two("systemd:x", "systemd"), Ok(()));
+}
+
+#[test]
+fn whom_the_process_turns_into() {
+    let run_as = |lines: &str| read(&format!("{SMALL}[runtime]\n{lines}"), &[]);
+    let (config, _) = run_as("user = \"nobody\"\ngroup = 65534").unwrap();
+    let whom = config.run_as.unwrap();
+    assert_eq!((whom.user.as_str(), whom.group.as_deref()), ("nobody", Some("65534")));
+    assert_eq!(run_as("").unwrap().0.run_as, None);
+    assert!(wrong(run_as("group = \"nogroup\""))[0].contains("a group alone"));
+    for line in ["user = \"\"", "user = \"a b\"", "user = -1"] {
+        assert_eq!(wrong(run_as(line)).len(), 1, "{line}");
     }
 }

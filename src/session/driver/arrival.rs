@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
+use crate::ftp::addr::canonical_end;
 use crate::net::transparent;
 use crate::upstream::destinations::Mode;
 
@@ -44,7 +45,8 @@ impl Arrival {
     /// # Errors
     /// The connection is gone.
     pub(crate) fn direct(stream: &TcpStream, peer: SocketAddr) -> io::Result<Self> {
-        let local = stream.local_addr()?;
+        // One socket may have taken clients of both families.
+        let (peer, local) = (canonical_end(peer), canonical_end(stream.local_addr()?));
         Ok(Self { client: peer, peer, local, server: None })
     }
 }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::output::Output;
+use crate::ftp::addr::canonical_end;
 use crate::net::stream::Stream;
 use crate::tls::{HandshakeError, TlsInfo};
 
@@ -45,7 +46,7 @@ enum State {
 impl Control {
     /// A connection that is up.
     pub(super) fn new(stream: TcpStream) -> Self {
-        let local = stream.local_addr().ok();
+        let local = stream.local_addr().ok().map(canonical_end);
         Self { state: State::Up(stream.into()), local, ..Self::default() }
     }
 

@@ -109,18 +109,22 @@ impl Driver {
     pub(super) fn origin(&self, side: Side) -> Origin {
         let [client, server] = &self.controls;
         let rooms = &self.rooms;
+        let device = rooms.upstream.options().device.filter(|_| side == Side::Upstream);
         let (from, port, borrowed) = match side {
             Side::Downstream if rooms.lends => {
                 (Some(self.arrival.local), rooms.data.source_port, true)
             }
             Side::Downstream => (client.local(), rooms.data.source_port, false),
-            Side::Upstream => (server.local(), 0, rooms.data.upstream.borrowed),
+            Side::Upstream => {
+                let port = rooms.data.upstream_source_port;
+                (server.local(), port, rooms.data.upstream.borrowed)
+            }
         };
         let at_port = |mut from: SocketAddr| {
             from.set_port(port);
             from
         };
-        Origin { from: from.map(at_port), borrowed, mark: rooms.upstream.mark() }
+        Origin { from: from.map(at_port), device, borrowed, mark: rooms.upstream.mark() }
     }
 }
 

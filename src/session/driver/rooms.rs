@@ -8,6 +8,7 @@ use crate::data::mirror::Mirror;
 use crate::data::options::DataOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
+use crate::registry::handshakes::Handshakes;
 use crate::session::event::Side;
 use crate::session::policy::Policy;
 use crate::telemetry::xferlog::Xferlog;
@@ -48,6 +49,8 @@ pub(crate) struct Rooms {
     pub(crate) keepalive: Duration,
     /// TLS towards clients, if it is offered.
     pub(crate) client_tls: Option<Arc<TlsServer>>,
+    /// How many full TLS handshakes each client address may have, if there is a limit.
+    pub(crate) handshakes: Option<Arc<Handshakes>>,
     /// TLS towards the server, if it is asked for.
     pub(crate) server_tls: Option<Arc<TlsClient>>,
     /// The classic transfer log.

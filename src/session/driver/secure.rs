@@ -49,10 +49,17 @@ impl Driver {
         let within = self.rooms.policy.timeouts.tls;
         let shake: Option<Shake> = match side {
             Side::Downstream => self.rooms.client_tls.as_ref().map(|tls| -> Shake {
+                let handshakes = self.rooms.handshakes.as_ref();
+                let quota = handshakes.map(|all| all.of(self.arrival.client.ip()));
                 let session = tls.session();
-                let config = session.control();
-                self.tls.downstream = Some(session);
-                Box::new(move |stream| Box::pin(tls::accept(stream, config, within)))
+                let session = match quota {
+                    Some(quota) => session.paced(quota),
+                    None => session,
+                };
+                self.tls.downstream = Some(session.clone());
+                Box::new(move |stream| {
+                    Box::pin(async move { session.accept_control(stream, within).await })
+                })
             }),
             Side::Upstream => self.rooms.server_tls.as_ref().map(|tls| -> Shake {
                 let session = match &self.tls.server_name {

@@ -5,6 +5,7 @@ mod certificates;
 mod clients;
 mod doorstep;
 mod filezilla;
+mod flood;
 mod legs;
 mod matrix;
 mod passthrough;

@@ -103,24 +103,25 @@ impl Gateway {
     /// Starts it with this very configuration file.
     pub(crate) fn start_with(lab: &Lab, toml: &str) -> Self {
         let command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
-        Self::run(lab, toml, command)
+        Self::start_from(lab, toml, command)
     }
 
     /// The same by way of another program, which is to run the command after its own arguments.
     pub(crate) fn start_by(lab: &Lab, by: &[&str], toml: &str) -> Self {
         let mut command = lab.net.gateway.command(by[0]);
         command.args(&by[1..]).arg(env!("CARGO_BIN_EXE_ftpgate"));
-        Self::run(lab, toml, command)
+        Self::start_from(lab, toml, command)
     }
 
     /// The same with no more than so many descriptors.
     pub(crate) fn start_with_descriptors(lab: &Lab, config: &Config, limit: u32) -> Self {
         let mut command = lab.net.gateway.command("prlimit");
         command.arg(format!("--nofile={limit}")).arg(env!("CARGO_BIN_EXE_ftpgate"));
-        Self::run(lab, &config.toml(), command)
+        Self::start_from(lab, &config.toml(), command)
     }
 
-    fn run(lab: &Lab, toml: &str, mut command: Command) -> Self {
+    /// The same, the program and what comes before its own arguments being this command.
+    pub(crate) fn start_from(lab: &Lab, toml: &str, mut command: Command) -> Self {
         let file = lab.path("ftpgate.toml");
         fs::write(&file, toml).expect("own file");
         command.args(["run", "-c"]).arg(&file);
@@ -133,6 +134,11 @@ impl Gateway {
         let (address, address6) =
             (SocketAddr::new(PUBLIC.into(), 21), SocketAddr::new(PUBLIC6.into(), 21));
         Self { process: Some(process), address, address6 }
+    }
+
+    /// Its process, which must not have been started through another that stays.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("a gateway in between").pid()
     }
 
     /// Where clients connect to.

@@ -20,7 +20,7 @@ const ANONYMOUS: u32 = 4002;
 const BLOCK: usize = 1 << 20;
 
 /// Programs that `tests/setup.sh` installs.
-const TOOLS: [&str; 21] = [
+const TOOLS: [&str; 22] = [
     "ip",
     "nft",
     "ss",
@@ -38,6 +38,7 @@ const TOOLS: [&str; 21] = [
     "python3",
     "ftp-ssl",
     "openssl",
+    "systemd-socket-activate",
     "pebble",
     "filezilla",
     "Xvfb",

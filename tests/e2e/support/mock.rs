@@ -1,7 +1,7 @@
 //! A server that records every line it gets and answers as a test says.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -55,6 +55,12 @@ impl Mock {
     /// All lines so far, of all connections.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.record.lock().expect("record").lines.clone()
+    }
+
+    /// Who connected.
+    pub(crate) fn peers(&self) -> Vec<IpAddr> {
+        let connections = &self.record.lock().expect("record").connections;
+        connections.iter().map(|c| c.peer_addr().expect("connected").ip()).collect()
     }
 
     /// How often somebody connected.

@@ -65,6 +65,7 @@ async fn trial(script: Script, policy: TlsPolicy, verify: Option<Verify>, tls: &
         retry_epsv: Duration::ZERO,
         sessions: None,
         source: Source::Auto,
+        device: None,
         mark: None,
     };
     let upstream = Upstream::new(options, Vec::new());

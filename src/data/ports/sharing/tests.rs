@@ -59,7 +59,9 @@ async fn accept(leases: &mut [PortLease], wanted: usize) -> crate::data::ports::
 async fn futures_all(futures: impl Iterator<Item = impl Future<Output = ()>>) {
     let mut futures: Vec<_> = futures.map(Box::pin).collect();
     std::future::poll_fn(|cx| {
-        futures.iter_mut().for_each(|future| drop(future.as_mut().poll(cx)));
+        for future in &mut futures {
+            let _ = future.as_mut().poll(cx);
+        }
         std::task::Poll::<()>::Pending
     })
     .await;

@@ -76,6 +76,7 @@ impl House {
             sessions: None,
             retry_epsv: PATIENCE,
             source: Source::Auto,
+            device: None,
             mark: None,
         };
         let rooms = Rooms {
@@ -94,6 +95,7 @@ impl House {
             data: Arc::new(data),
             keepalive: Duration::from_secs(60),
             client_tls: None,
+            handshakes: None,
             server_tls: None,
             xferlog: None,
         };

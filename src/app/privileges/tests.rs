@@ -1,0 +1,98 @@
+use super::*;
+use crate::config;
+
+const USUAL: Kernel =
+    Kernel { free_ports: 1024, guards_devices: false, borrowing: Capability::NetRaw };
+
+fn read(text: &str) -> Config {
+    config::parse(text, "test", []).unwrap().0
+}
+
+fn keys(text: &str, kernel: Kernel) -> Vec<(Capability, String, bool)> {
+    let needs = needed(&read(text).listeners, kernel);
+    needs.into_iter().map(|need| (need.capability, need.key, need.lasting)).collect()
+}
+
+fn small(more: &str) -> String {
+    format!(
+        "[[listener]]\nname = \"l\"\nbind = \"*:2121\"\n[[upstream]]\nname = \"u\"\n\
+         address = \"a\"\n{more}"
+    )
+}
+
+#[test]
+fn high_ports_take_nothing() {
+    assert_eq!(keys(&small(""), USUAL), []);
+    let low = small("").replace("2121", "21");
+    assert_eq!(keys(&low, Kernel { free_ports: 0, ..USUAL }), []);
+    assert_eq!(keys(&low.replace("*:21", "systemd"), USUAL), []);
+}
+
+#[test]
+fn a_low_control_port_takes_it_until_it_is_bound() {
+    let found = keys(&small("").replace("2121", "21"), USUAL);
+    let key = "listener.l.bind (port 21)".to_owned();
+    assert_eq!(found, [(Capability::NetBindService, key, false)]);
+}
+
+#[test]
+fn low_data_ports_take_it_to_the_end() {
+    let more = "data = \"active\"\n[data]\nports = \"900-999\"\nupstream_ports = \"800-899\"\n\
+                source_port = 20\nupstream_source_port = 19\n";
+    let found = keys(&small(more), USUAL);
+    assert!(found.iter().all(|(c, _, lasting)| *c == Capability::NetBindService && *lasting));
+    let keys_only: Vec<_> = found.iter().map(|(_, key, _)| key.as_str()).collect();
+    assert_eq!(
+        keys_only,
+        [
+            "data.source_port of listener l (port 20)",
+            "data.upstream_source_port of listener l (port 19)",
+            "data.ports of listener l (port 900)",
+            "data.upstream_ports of listener l (port 800)",
+        ]
+    );
+    let passive = small("[data]\nupstream_ports = \"800-899\"\n");
+    assert_eq!(keys(&passive, USUAL), [], "nobody listens there");
+}
+
+#[test]
+fn a_link_takes_it_in_old_kernels() {
+    let text = small("device = \"eth1\"\n");
+    assert_eq!(keys(&text, USUAL), []);
+    let old = Kernel { guards_devices: true, ..USUAL };
+    assert_eq!(keys(&text, old), [(Capability::NetRaw, "upstream.u.device".into(), true)]);
+}
+
+#[test]
+fn addresses_of_others_take_one_to_the_end_which_may_be_missing() {
+    let transparent = "[[listener]]\nname = \"l\"\nbind = \"*:2121\"\nmode = \"redirect\"\n\
+                       destinations = [\"0.0.0.0/0\"]\n";
+    let needs = needed(&read(transparent).listeners, USUAL);
+    let [need] = needs.as_slice() else { panic!("{needs:?}") };
+    assert!(need.wished && need.lasting && need.capability == Capability::NetRaw);
+    for line in ["source = \"client\"\n", "mark = 7\n"] {
+        assert!(needed(&read(&small(line)).listeners, USUAL)[0].wished, "{line}");
+    }
+    assert_eq!(needed(&read(&small("mark = 0\n")).listeners, USUAL), []);
+}
+
+/// In a thread of its own, for capabilities are a thread's.
+#[test]
+fn what_is_missing_is_told_with_its_key() {
+    std::thread::spawn(|| {
+        privileges::keep_only(&[]).unwrap();
+        let config = read(&small("[data]\nsource_port = 20\n").replace("2121", "21"));
+        let needs = needed(&config.listeners, USUAL);
+        let told = Privileges { needs, account: None }.missing().unwrap();
+        for part in [
+            "listener.l.bind (port 21) and data.source_port of listener l (port 20) takes \
+             CAP_NET_BIND_SERVICE",
+            "setcap cap_net_bind_service=+ep",
+        ] {
+            assert!(told.contains(part), "{told}");
+        }
+        assert_eq!(Privileges { needs: Vec::new(), account: None }.missing(), None);
+    })
+    .join()
+    .unwrap();
+}

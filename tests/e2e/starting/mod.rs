@@ -1,0 +1,5 @@
+//! Other ways to be started than by a command as root.
+
+mod activation;
+mod inetd;
+mod privileges;
