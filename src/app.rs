@@ -18,6 +18,7 @@ pub(crate) mod notify;
 pub(crate) mod outgoing;
 mod parts;
 pub(crate) mod privileges;
+mod router;
 pub(crate) mod single;
 pub(crate) mod transparent;
 
@@ -126,31 +127,43 @@ impl App {
 
     /// Serves until `stop.drain` and its sessions' end, or `stop.kill`. Returns how many sessions
     /// were cut off.
-    pub async fn run(self, stop: Stop) -> usize {
+    ///
+    /// # Errors
+    /// Not one worker could be started; nothing was served.
+    pub async fn run(self, stop: Stop) -> Result<usize, NoWorker> {
         for door in &self.doors {
             let advertiser = door.rooms.advertiser.clone();
             advertiser.refresh_once().await;
             tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
         }
+        let keepers = router::start(self.by_door()).await;
         self.announce();
         let wake = Arc::<Wake>::default();
         let secured = self.doors.iter().flat_map(|door| Secured::of(door)).collect();
         tokio::spawn(certificates::keep(secured, wake.clone(), stop.clone()));
         tokio::spawn(self.acme.keep(wake, stop.clone()));
-        let mut threads = Vec::new();
+        let (mut threads, mut failed) = (Vec::new(), None);
         let sockets = self.sockets.into_iter().zip(self.forwarded);
         for (number, (sockets, forwarded)) in sockets.enumerate() {
             match worker(number, sockets, forwarded, stop.clone()) {
                 Ok(thread) => threads.push(thread),
-                Err(error) => tracing::error!(%error, "cannot start a worker thread"),
+                Err(error) => {
+                    tracing::error!(%error, "cannot start a worker thread");
+                    failed = Some(error);
+                }
             }
+        }
+        if let (true, Some(error)) = (threads.is_empty(), failed) {
+            return Err(NoWorker(error));
         }
         tracing::info!("ready");
         notify::ready();
         let ended = tokio::task::spawn_blocking(move || {
             threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
         });
-        ended.await.unwrap_or_default()
+        let cut_off = ended.await.unwrap_or_default();
+        router::close(keepers).await;
+        Ok(cut_off)
     }
 
     /// Says what the operator has to know: where it listens, what it tells whom and by which
@@ -233,6 +246,14 @@ pub(crate) fn control_ports(addresses: &[SocketAddr]) -> String {
     let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
     ports.join(", ")
 }
+
+/// No thread to serve anybody.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no worker can be started: {0}; it may take more descriptors (ulimit -n, LimitNOFILE) or more \
+     tasks (TasksMax)"
+)]
+pub struct NoWorker(io::Error);
 
 /// A thread with a runtime of its own, and the sessions that come in through its sockets. Ends
 /// with the number of those it had to cut off.

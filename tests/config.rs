@@ -66,12 +66,13 @@ fn invalid() {
 
 /// Headings, a word each.
 const HEADINGS: &str = "[[listener]] [[upstream]] [listener.data] [data] [advertise] [limits] \
-    [timeouts] [policy] [log] [runtime] [[data]] [listener] [listener.tls] [upstream.tls]";
+    [timeouts] [policy] [log] [runtime] [[data]] [listener] [listener.tls] [upstream.tls] \
+    [listener.tls.acme]";
 
 /// Keys.
 const KEYS: &str = "listener name bind address upstream mode source mark destinations clients data ports \
     upstream_ports expose avoid rules idle sessions deny level pipe greeting workers tls mode cert certificates ca verify \
-    fingerprint server_name min";
+    fingerprint server_name min acme names http";
 
 /// Values, a line each.
 const VALUES: &str = r#""*:21"
