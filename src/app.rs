@@ -18,6 +18,7 @@ pub(crate) mod notify;
 pub(crate) mod outgoing;
 mod parts;
 pub(crate) mod privileges;
+mod router;
 pub(crate) mod single;
 pub(crate) mod transparent;
 
@@ -37,7 +38,6 @@ use crate::limits;
 use crate::listener::Door;
 use crate::net::helper::KernelHelper;
 use crate::net::socket;
-use crate::net::transparent::Abilities;
 use crate::registry::seats::Seats;
 use certificates::{Secured, Wake};
 pub use error::BuildError;
@@ -136,6 +136,7 @@ impl App {
             advertiser.refresh_once().await;
             tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
         }
+        let keepers = router::start(self.by_door()).await;
         self.announce();
         let wake = Arc::<Wake>::default();
         let secured = self.doors.iter().flat_map(|door| Secured::of(door)).collect();
@@ -160,7 +161,9 @@ impl App {
         let ended = tokio::task::spawn_blocking(move || {
             threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
         });
-        Ok(ended.await.unwrap_or_default())
+        let cut_off = ended.await.unwrap_or_default();
+        router::close(keepers).await;
+        Ok(cut_off)
     }
 
     /// Says what the operator has to know: where it listens, what it tells whom and by which

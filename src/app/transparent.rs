@@ -82,7 +82,7 @@ pub(crate) fn describe(
             ),
             if borrow {
                 "active clients are dialled from the server's address: keep the answers here (nft \
-                 `socket transparent 1`, and a route for the mark)"
+                 `socket transparent 1`, and an `ip rule` for the mark)"
             } else {
                 "active clients are dialled from this machine's own address: the server's takes \
                  CAP_NET_RAW"
@@ -94,7 +94,7 @@ pub(crate) fn describe(
             format!(
                 "deliver in the firewall (nft tproxy, TCP, whatever the address): port {caught} to \
                  port {ports}; and what belongs to our sockets (nft `socket transparent \
-                 1`), data ports {data} among it; with a route for the mark"
+                 1`), data ports {data} among it; with an `ip rule` for the mark"
             ),
         ],
     }

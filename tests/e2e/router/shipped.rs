@@ -18,7 +18,7 @@ fn shipped(name: &str) -> String {
 }
 
 /// Rules with the names that the links have in the laboratory.
-fn rules(name: &str) -> String {
+pub(super) fn rules(name: &str) -> String {
     let text = shipped(name).replace("lan = \"eth1\"", "lan = \"lan\"");
     assert!(text.contains("define lan = \"lan\""), "{name} has another first line");
     text.replace("wan = \"eth0\"", "wan = \"wan\"")
@@ -40,7 +40,7 @@ fn both_directions_of_the_edge_example() {
         readme.lines().map(str::trim).filter(|l| l.starts_with("ip -")).collect();
     assert_eq!(commands.len(), 4, "{commands:?}");
     for command in commands {
-        router.ip(command.strip_prefix("ip ").unwrap_or(command));
+        router.ip(&command.replace("ip -", "-").replace("eth1", "lan"));
     }
     let toml = shipped("config/edge.toml").replace("192.168.1.20:21", "192.168.77.20:21");
     let gateway = Gateway::start_with(&lab, &toml);
