@@ -18,14 +18,14 @@ for name in ${!FTPGATE_@}; do unset "$name"; done
 case " $* " in *" --help "* | *" -h "*) sed -n '2,13s/^# \?//p' "$0"; exit ;; esac
 [ "$(id -u)" -eq 0 ] || { echo "benches/compare.sh: must be root: it makes network namespaces" >&2; exit 2; }
 
-# build FOLDER: its release binaries; says where they are.
+# build FOLDER [OPTION...]: its release binaries; says where they are.
 build() {
-    cargo build --release --locked --quiet --manifest-path "$1/Cargo.toml" >&2
+    cargo build --release --locked --quiet --manifest-path "$1/Cargo.toml" "${@:2}" >&2
     cargo metadata --format-version 1 --no-deps --manifest-path "$1/Cargo.toml" |
         sed 's/.*"target_directory":"\([^"]*\)".*/\1\/release/'
 }
 
-load=$(build "$root/benches/load")/load
+load=$(build "$root/benches/load" --features tls)/load
 case " $* " in
     *" --gateway"* | *" --list "*) ;;
     *)

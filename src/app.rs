@@ -37,7 +37,6 @@ use crate::limits;
 use crate::listener::Door;
 use crate::net::helper::KernelHelper;
 use crate::net::socket;
-use crate::net::transparent::Abilities;
 use crate::registry::seats::Seats;
 use certificates::{Secured, Wake};
 pub use error::BuildError;
@@ -127,7 +126,10 @@ impl App {
 
     /// Serves until `stop.drain` and its sessions' end, or `stop.kill`. Returns how many sessions
     /// were cut off.
-    pub async fn run(self, stop: Stop) -> usize {
+    ///
+    /// # Errors
+    /// Not one worker could be started; nothing was served.
+    pub async fn run(self, stop: Stop) -> Result<usize, NoWorker> {
         for door in &self.doors {
             let advertiser = door.rooms.advertiser.clone();
             advertiser.refresh_once().await;
@@ -138,20 +140,26 @@ impl App {
         let secured = self.doors.iter().flat_map(|door| Secured::of(door)).collect();
         tokio::spawn(certificates::keep(secured, wake.clone(), stop.clone()));
         tokio::spawn(self.acme.keep(wake, stop.clone()));
-        let mut threads = Vec::new();
+        let (mut threads, mut failed) = (Vec::new(), None);
         let sockets = self.sockets.into_iter().zip(self.forwarded);
         for (number, (sockets, forwarded)) in sockets.enumerate() {
             match worker(number, sockets, forwarded, stop.clone()) {
                 Ok(thread) => threads.push(thread),
-                Err(error) => tracing::error!(%error, "cannot start a worker thread"),
+                Err(error) => {
+                    tracing::error!(%error, "cannot start a worker thread");
+                    failed = Some(error);
+                }
             }
+        }
+        if let (true, Some(error)) = (threads.is_empty(), failed) {
+            return Err(NoWorker(error));
         }
         tracing::info!("ready");
         notify::ready();
         let ended = tokio::task::spawn_blocking(move || {
             threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
         });
-        ended.await.unwrap_or_default()
+        Ok(ended.await.unwrap_or_default())
     }
 
     /// Says what the operator has to know: where it listens, what it tells whom and by which
@@ -176,8 +184,8 @@ impl App {
             }
             let options = &rooms.data;
             let chosen = (rooms.mode, &*rooms.destinations);
-            let (data, may) = (&options.downstream, Abilities::probe());
-            for line in transparent::describe(chosen, &ports, data, may) {
+            let data = &options.downstream;
+            for line in transparent::describe(chosen, &ports, data, rooms.lends) {
                 tracing::info!(listener = name, "{line}");
             }
             if !rooms.mode.is_transparent() {
@@ -234,6 +242,14 @@ pub(crate) fn control_ports(addresses: &[SocketAddr]) -> String {
     let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
     ports.join(", ")
 }
+
+/// No thread to serve anybody.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no worker can be started: {0}; it may take more descriptors (ulimit -n, LimitNOFILE) or more \
+     tasks (TasksMax)"
+)]
+pub struct NoWorker(io::Error);
 
 /// A thread with a runtime of its own, and the sessions that come in through its sockets. Ends
 /// with the number of those it had to cut off.

@@ -66,12 +66,13 @@ fn invalid() {
 
 /// Headings, a word each.
 const HEADINGS: &str = "[[listener]] [[upstream]] [listener.data] [data] [advertise] [limits] \
-    [timeouts] [policy] [log] [runtime] [[data]] [listener] [listener.tls] [upstream.tls]";
+    [timeouts] [policy] [log] [runtime] [[data]] [listener] [listener.tls] [upstream.tls] \
+    [listener.tls.acme]";
 
 /// Keys.
-const KEYS: &str = "listener name bind address upstream clients data ports upstream_ports expose \
-    avoid rules idle sessions deny level pipe greeting workers tls mode cert certificates ca verify \
-    fingerprint server_name min";
+const KEYS: &str = "listener name bind address upstream mode source mark destinations clients data ports \
+    upstream_ports expose avoid rules idle sessions deny level pipe greeting workers tls mode cert certificates ca verify \
+    fingerprint server_name min acme names http";
 
 /// Values, a line each.
 const VALUES: &str = r#""*:21"
@@ -86,6 +87,8 @@ const VALUES: &str = r#""*:21"
 { clients = "::/0", address = "local" }
 { mode = "required", cert = "a" }
 "implicit"
+"tproxy"
+["0.0.0.0/0"]
 []
 [[[]]]
 "5m"

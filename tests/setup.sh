@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the test suite needs on Debian (as root): the build's linker, the fuzzers' compiler,
-# the tools that make network namespaces, the FTP clients, and the FTP servers. Quick when all is
-# there.
+# the tools that make network namespaces, the FTP clients (one of them in Java: 265 MB), an ACME
+# issuer, and the FTP servers. Quick when all is there.
 #
 # Debian lets only one FTP server or inetd be installed at a time, so the servers are unpacked under
 # target/peers and never installed or started on the machine itself.
@@ -16,8 +16,8 @@ servers="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd inetutils-ftpd openbsd
 wanted="cc:gcc c++:g++ /usr/include/stdio.h:libc6-dev /etc/ssl/certs/ca-certificates.crt:ca-certificates
 ip:iproute2 nft:nftables setpriv:util-linux curl:curl lftp:lftp ncftpget:ncftp tnftp:tnftp wget:wget
 aria2c:aria2 rclone:rclone busybox:busybox dput:dput ftp-ssl:ftp-ssl
-filezilla:filezilla Xvfb:xvfb xdotool:xdotool openssl:openssl pebble:pebble /usr/bin/python3:python3
-systemd-socket-activate:systemd"
+filezilla:filezilla Xvfb:xvfb xdotool:xdotool openssl:openssl pebble:pebble javac:default-jdk-headless
+/usr/bin/python3:python3 systemd-socket-activate:systemd"
 
 missing=
 for pair in $wanted; do

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 
 import procs
@@ -11,7 +12,7 @@ import world
 from measures import Rig, measures
 from report import Table
 from servers import Null, Vsftpd
-from ways import all_ways
+from ways import CERTIFICATE, all_ways
 
 FILES = "/run/files"
 BULK, QUICK_BULK = 2 * 10**9, 256 * 10**6
@@ -77,16 +78,20 @@ def main():
         wanted = [measure for measure in wanted if measure.server != "vsftpd"]
 
     world.prepare()
-    needed = {measure.server for measure in wanted}
-    servers, fits = prepare_servers(options, bulk, "vsftpd" in needed)
+    needed = {(measure.server, measure.tls) for measure in wanted}
+    if any(tls for _, tls in needed):
+        world.run(options.gateway, "cert", "self-signed", "--name", "ftp.example",
+                  "--out", CERTIFICATE, stdout=subprocess.DEVNULL)
+    servers, fits = prepare_servers(options, bulk, ("vsftpd", False) in needed)
     if fits < bulk:
         say("short of memory: files of %d bytes" % fits)
         known = measures(options.quick, fits)
         wanted = [known[measure.name] for measure in wanted]
     rig = Rig(options.load, servers, procs.descriptor_limit())
-    for server in sorted(needed):
+    for server, tls in sorted(needed):
         for way in ways:
-            rig.check(way, server)
+            if way.tls or not tls:
+                rig.check(way, server, tls)
     say("every way carries what was sent, in both directions")
 
     table = Table(ways, wanted, options.rounds)
@@ -95,7 +100,7 @@ def main():
         # Each round begins one way further on.
         first = number % len(ways)
         for measure in wanted:
-            for way in ways[first:] + ways[:first]:
+            for way in filter(measure.through, ways[first:] + ways[:first]):
                 result = rig.measure(way, measure)
                 table.add(number, measure, way, result)
                 line = {"round": number, "way": way.name, "measure": measure.name, **result}

@@ -19,9 +19,13 @@ class Measure:
 
     `values`: name -> (unit, better, function of (report, CPU seconds of the way))."""
 
-    def __init__(self, name, title, words, values, server="null"):
+    def __init__(self, name, title, words, values, server="null", tls=False):
         self.name, self.title, self.words = name, title, words
-        self.values, self.server = values, server
+        self.values, self.server, self.tls = values, server, tls
+
+    def through(self, way):
+        """Whether that way can be measured by it: TLS ends only at those that read the dialogue."""
+        return way.tls or not self.tls
 
 
 def rate(report, _cpu):
@@ -54,6 +58,8 @@ SMALL = {"rate": ("files/s", rate), "first byte p50": ("us", p50), "first byte p
 SESS = {"rate": ("sessions/s", rate), "CPU": ("us/session", each)}
 NOOP = {"p50": ("us", p50), "p99": ("us", p99)}
 
+UNDER_TLS = ("get", "put", "small", "sess", "idle200", "idle1000")
+
 
 def measures(quick, bulk):
     files, seconds, noops = (400, 1, 1000) if quick else (2000, 3, 5000)
@@ -76,6 +82,11 @@ def measures(quick, bulk):
         found.append(Measure("idle%d" % count, "%d idle sessions" % count,
                              ["idle", "--sessions", str(count)],
                              {"memory": ("KiB/session", None)}))
+    # The client under TLS, which ends at the way; behind it plain FTP to the null server.
+    for measure in [m for m in found if m.server == "null" and m.name in UNDER_TLS]:
+        found.append(Measure("tls-" + measure.name, "FTPS: " + measure.title,
+                             measure.words[:1] + ["--tls"] + measure.words[1:], measure.values,
+                             tls=True))
     return {measure.name: measure for measure in found}
 
 
@@ -97,12 +108,12 @@ class Rig:
     def once(self, way, measure):
         with World(way.routed) as world:
             server = self.servers[measure.server].start(world, way.edge)
-            child = way.start(world, self.descriptors)
+            child = way.start(world, self.descriptors, measure.tls)
             roots = [child.pid] if child else []
             time.sleep(SETTLE)
             if measure.words[0] == "idle":
                 return self.idle(world, way, measure, roots)
-            self.run(world, way, ["get", "--bytes", "1024"])  # warm
+            self.run(world, way, ["get", "--bytes", "1024"] + ["--tls"] * measure.tls)  # warm
             before = time.monotonic(), procs.machine(), procs.ours(), procs.cpu(roots), procs.cpu([server.pid])
             report = self.run(world, way, measure.words)
             after = time.monotonic(), procs.machine(), procs.ours(), procs.cpu(roots), procs.cpu([server.pid])
@@ -114,13 +125,14 @@ class Rig:
         values = {name: value(report, cpu) for name, (_, value) in measure.values.items()}
         return dict(result, values=values)
 
-    def check(self, way, server):
+    def check(self, way, server, tls):
         """What is carried is what was sent, both ways."""
         with World(way.routed) as world:
             self.servers[server].start(world, way.edge)
-            way.start(world, self.descriptors)
+            way.start(world, self.descriptors, tls)
             for command in ("get", "put"):
-                report = self.run(world, way, [command, "--bytes", str(CHECK), "--verify"])
+                words = [command, "--bytes", str(CHECK), "--verify"] + ["--tls"] * tls
+                report = self.run(world, way, words)
                 if report.get("failed", 1):
                     raise RuntimeError("%s through %s to %s is wrong: %s"
                                        % (command, way.name, server, report.get("error")))
@@ -136,7 +148,7 @@ class Rig:
             return {"failed": 1, "error": out.stderr.strip() or "no report"}
 
     def idle(self, world, way, measure, roots):
-        self.run(world, way, ["get", "--bytes", "1024"])
+        self.run(world, way, ["get", "--bytes", "1024"] + ["--tls"] * measure.tls)
         empty = procs.memory(roots)
         client = world.spawn("client", self.load, *measure.words, "--at", way.at,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -56,7 +56,8 @@ class Table:
         noisy = any(result.get("elsewhere", 0) > 0.2 for result in results)
         text = number(statistics.median(found.values())) + "~" * noisy
         if way not in ("direct", OURS) and value == "rate":
-            text += " (%s)" % self.ratio(measure, way, "direct", value)
+            ratio = self.ratio(measure, way, "direct", value)
+            text += " (%s)" % ratio if ratio != "-" else ""
         return text
 
     def print(self, versions):

@@ -8,6 +8,7 @@ from servers import EDGE_PORTS, PORT
 from world import PUBLIC, SERVER
 
 TIMEOUT = 3600  # seconds of silence that no way may take for an end
+CERTIFICATE = "/run/certificate"  # cert.pem and key.pem, for the ways that end TLS
 
 
 def first_line(*words):
@@ -19,11 +20,12 @@ class Way:
     """One that runs on the edge and listens on its port 21."""
     routed = False   # the client reaches the server itself
     edge = False     # needs a server that advertises the edge
+    tls = False      # can end the client's TLS
     at = PUBLIC + ":21"
 
-    def start(self, world, limit):
-        """The process; `limit`: descriptors it may have."""
-        words = self.command(world.state, limit)
+    def start(self, world, limit, tls=False):
+        """The process; `limit`: descriptors it may have; `tls`: its clients are under TLS."""
+        words = self.command(world.state, limit, tls)
         child = world.spawn("edge", *words)
         world.wait_listening("edge", PUBLIC, 21, child)
         return child
@@ -38,7 +40,7 @@ class Direct(Way):
     routed = True
     at = "%s:%d" % (SERVER, PORT)
 
-    def start(self, world, limit):
+    def start(self, world, limit, tls=False):
         return None
 
     def version(self):
@@ -58,7 +60,7 @@ class Haproxy(Way):
     def version(self):
         return re.sub(r" - .*| \d{4}/.*", "", first_line("haproxy", "-v"))
 
-    def command(self, state, limit):
+    def command(self, state, limit, tls):
         # Two descriptors a connection, and pipes; what is left is for its listeners.
         sessions = min(12000, int((limit - 1500) * 0.38))
         pipe = "  tune.pipesize %d\n" % self.pipe if self.pipe else ""
@@ -87,6 +89,7 @@ listen data
 class Modproxy(Way):
     """ProFTPD as a reverse proxy: it reads and answers the dialogue, as we do."""
     name = "modproxy"
+    tls = True
     modules = "/usr/lib/proftpd"
 
     def available(self):
@@ -95,7 +98,7 @@ class Modproxy(Way):
     def version(self):
         return first_line("proftpd", "-v") + ", mod_proxy"
 
-    def command(self, state, limit):
+    def command(self, state, limit, tls):
         path = state + "/proftpd.conf"
         os.mkdir(state + "/tables", 0o700)
         lines = [
@@ -111,15 +114,23 @@ class Modproxy(Way):
             "ProxyTables %s/tables" % state, "ProxyLog none",
             # Its default loads a bundle of certificates for every session: far slower.
             "ProxyTLSEngine off", "ProxyReverseServers ftp://%s:%d" % (SERVER, PORT),
-        ]
+        ] + [
+            "TLSEngine on", "TLSRequired on", "TLSLog none",
+            "TLSECCertificateFile %s/cert.pem" % CERTIFICATE,
+            "TLSECCertificateKeyFile %s/key.pem" % CERTIFICATE,
+        ] * tls
         with open(path, "w") as file:
             file.write("\n".join(lines) + "\n")
         return ["proftpd", "--nodaemon", "--config", path]
 
 
+TLS = """tls = {{ mode = "required", cert = "{0}/cert.pem", key = "{0}/key.pem" }}""".format(CERTIFICATE)
+
+
 class Ftpgate(Way):
     """With its defaults, and limits that let one client address be a crowd."""
     name = "ftpgate"
+    tls = True
 
     def __init__(self, binary):
         self.binary = binary
@@ -127,11 +138,12 @@ class Ftpgate(Way):
     def version(self):
         return first_line(self.binary, "--version")
 
-    def command(self, state, limit):
+    def command(self, state, limit, tls):
         path = state + "/ftpgate.toml"
         with open(path, "w") as file:
             file.write("""[[listener]]
 bind = "{public}:21"
+{tls}
 [[upstream]]
 address = "{server}:{port}"
 [data]
@@ -144,7 +156,7 @@ sessions_per_client = 12000
 logins_pending = 12000
 [timeouts]
 idle = "{idle}s"
-""".format(public=PUBLIC, server=SERVER, port=PORT, idle=TIMEOUT))
+""".format(public=PUBLIC, server=SERVER, port=PORT, idle=TIMEOUT, tls=TLS * tls))
         return [self.binary, "run", "-c", path]
 
 

@@ -81,7 +81,8 @@ impl Advertiser {
     pub(crate) fn warnings(&self, listen: IpAddr) -> Vec<String> {
         let (local, known) = (outward(listen), self.known.load());
         // Without a route nothing is known of the address that clients will reach.
-        if local.is_ipv6() || local.is_loopback() || local.is_unspecified() {
+        if self.options.original || local.is_ipv6() || local.is_loopback() || local.is_unspecified()
+        {
             return Vec::new();
         }
         let mut warnings = Vec::new();

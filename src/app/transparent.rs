@@ -60,12 +60,13 @@ pub(crate) fn lacking(listener: &ListenerConfig, may: Abilities) -> Vec<Lack> {
 }
 
 /// What it means that clients of a listener choose the server, and what the firewall has to do;
-/// nothing where they do not. `ports` are those it listens on.
+/// nothing where they do not. `ports` are those it listens on; `borrow`: active clients are dialled from
+/// the server's address.
 pub(crate) fn describe(
     (mode, destinations): (Mode, &Destinations),
     ports: &str,
     data: &PortOptions,
-    may: Abilities,
+    borrow: bool,
 ) -> Vec<String> {
     let to = destinations;
     let chosen = format!("clients choose the server, within {to}");
@@ -79,9 +80,9 @@ pub(crate) fn describe(
                 "redirect in the firewall (nft redirect, TCP, whatever the address): port {caught} \
                  to port {ports}, data ports {data} to the same ports"
             ),
-            if may.borrow {
+            if borrow {
                 "active clients are dialled from the server's address: keep the answers here (nft \
-                 `socket wildcard 0 socket transparent 1`, and a route for the mark)"
+                 `socket transparent 1`, and an `ip rule` for the mark)"
             } else {
                 "active clients are dialled from this machine's own address: the server's takes \
                  CAP_NET_RAW"
@@ -92,8 +93,8 @@ pub(crate) fn describe(
             chosen,
             format!(
                 "deliver in the firewall (nft tproxy, TCP, whatever the address): port {caught} to \
-                 port {ports}; and what belongs to our sockets (nft `socket wildcard 0 socket \
-                 transparent 1`), data ports {data} among it; with a route for the mark"
+                 port {ports}; and what belongs to our sockets (nft `socket transparent \
+                 1`), data ports {data} among it; with an `ip rule` for the mark"
             ),
         ],
     }
@@ -162,8 +163,7 @@ mark = 7
     fn the_firewalls_part_is_told() {
         let told = |text: &str, borrow| {
             let l = listener(text);
-            let may = Abilities { borrow, mark: borrow };
-            describe((l.mode, &l.destinations), "2121", &l.data.downstream, may).join("\n")
+            describe((l.mode, &l.destinations), "2121", &l.data.downstream, borrow).join("\n")
         };
         let tproxy = told(TEXT, true);
         assert!(tproxy.contains("within 0.0.0.0/0, 10.0.0.0/8, port 21, 2100-2110"), "{tproxy}");

@@ -153,7 +153,7 @@ impl Report {
         }
         let chosen = (listener.mode, &listener.destinations);
         let ports = control_ports(&listener.bind);
-        for line in transparent::describe(chosen, &ports, &listener.data.downstream, may) {
+        for line in transparent::describe(chosen, &ports, &listener.data.downstream, may.borrow) {
             self.good(format!("{name}: {line}"));
         }
     }

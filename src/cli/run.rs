@@ -43,7 +43,7 @@ pub(super) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         let stop = Stop::default();
         let signals = Signals::new().context("cannot watch signals")?;
         tokio::spawn(signals.obey(stop.clone(), app.shutdown()));
-        anyhow::Ok(app.run(stop).await)
+        anyhow::Ok(app.run(stop).await?)
     })?;
     // Not waiting for a resolver that does not answer.
     runtime.shutdown_background();

@@ -7,6 +7,7 @@ use super::door::Door;
 use super::problem::{Place, Problem};
 use crate::advertise::options::Source;
 use crate::data::options::{Expose, PortOptions, PortRange};
+use crate::upstream::destinations::Mode;
 
 /// What the kernel does with ports; empty when it is not known.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +52,7 @@ pub(super) fn all(doors: &[Door], kernel: &Kernel) -> Vec<Problem> {
         problems.extend(doors.iter().filter_map(|other| door_in_range(door, other)));
         problems.extend(forwarded(door, n, doors));
         problems.extend(private_address(door));
+        problems.extend(tproxy_everywhere(door));
         problems.extend(earlier.iter().find_map(|other| acme(door, other)));
     }
     problems
@@ -206,6 +208,24 @@ fn door_in_range(door: &Door, other: &Door) -> Option<Problem> {
         problem = problem.context(ports, "the data ports");
     }
     Some(problem.about(format!("listener.{}.bind", door.config.name)))
+}
+
+/// The rule that keeps packets for sockets with others' addresses would keep those for this port
+/// too, whomever they are for.
+fn tproxy_everywhere(door: &Door) -> Option<Problem> {
+    let (address, place) = pairs(door).find(|(address, _)| address.ip().is_unspecified())?;
+    if door.config.mode != Mode::Tproxy {
+        return None;
+    }
+    let port = address.port();
+    let problem = Problem::warning(format!(
+        "{address} listens on port {port} of every server: with `socket transparent` in the firewall \
+         their own clients come here too"
+    ));
+    let problem = problem.within(place).about(format!("listener.{}.bind", door.config.name));
+    let remedy =
+        format!("bind = [\"127.0.0.1:{port}\", \"[::1]:{port}\"], as tproxy needs no more");
+    Some(problem.remedy(remedy))
 }
 
 /// Ports that lead to the server cannot be anything else as well. `number` is the door's among all.

@@ -146,15 +146,17 @@ impl Half {
                         continue;
                     }
                     ready!(self.poll_pause(flow, cx));
-                    match ready!(self.poll_copy(flow, from, to, cx)) {
-                        Ok(true) => {}
-                        Ok(false) => self.state = State::Ending,
-                        Err(side) => return Poll::Ready(Err(side)),
-                    }
+                    ready!(self.poll_copy(flow, from, to, cx))?;
                 }
                 State::Flushing => {
                     flow.meter.set_blocked(flow.into, true);
-                    let flushed = ready!(Pin::new(&mut *to).poll_flush(cx));
+                    let unsent = to.unsent();
+                    let flushed = Pin::new(&mut *to).poll_flush(cx);
+                    if to.unsent() < unsent {
+                        // A slow reader is no silent one.
+                        flow.meter.touch(Instant::now());
+                    }
+                    let flushed = ready!(flushed);
                     flow.meter.set_blocked(flow.into, false);
                     flow.whole(flow.into, flushed)?;
                     self.state = State::Moving;
@@ -225,25 +227,24 @@ impl Half {
         Poll::Ready(Ok(()))
     }
 
-    /// One read and as many writes as go at once; `false`: the source has ended.
+    /// What can be read, and as many writes as go at once.
     fn poll_copy(
         &mut self,
         flow: &Flow<'_>,
         from: &mut Stream,
         to: &mut Stream,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<bool, Side>> {
+    ) -> Poll<Result<(), Side>> {
         WORKER_BUFFER.with_borrow_mut(|buffer| {
             let allowed = flow.allowance();
             let mut read = ReadBuf::new(buffer.get_mut(..allowed).unwrap_or_default());
-            // What TLS has decrypted comes a record at a time: gathered, it is written at once.
-            while read.remaining() > 0 {
+            let mut end = None;
+            // All there is, so that it is written at once, and close_notify with the last of it.
+            while read.remaining() > 0 && end.is_none() {
                 let before = read.filled().len();
                 match Pin::new(&mut *from).poll_read(cx, &mut read) {
                     Poll::Ready(Ok(())) if read.filled().len() > before => {}
-                    Poll::Ready(end) if before == 0 => return Poll::Ready(flow.ended(end)),
-                    // The end is met again at the next read.
-                    Poll::Ready(_) => break,
+                    Poll::Ready(ended) => end = Some(flow.ended(ended)),
                     Poll::Pending if before == 0 => return Poll::Pending,
                     Poll::Pending => break,
                 }
@@ -255,8 +256,12 @@ impl Half {
                 rest = rest.get(written..).unwrap_or_default();
             }
             self.rest = rest.into();
-            self.state = if rest.is_empty() { State::Flushing } else { State::Moving };
-            Poll::Ready(Ok(true))
+            self.state = match end.transpose()? {
+                Some(()) => State::Ending,
+                None if rest.is_empty() => State::Flushing,
+                None => State::Moving,
+            };
+            Poll::Ready(Ok(()))
         })
     }
 }
@@ -294,14 +299,14 @@ impl Flow<'_> {
     }
 
     /// Whether the end of the source is a good one; a missing close_notify is, if so configured.
-    fn ended(&self, end: io::Result<()>) -> Result<bool, Side> {
+    fn ended(&self, end: io::Result<()>) -> Result<(), Side> {
         let from = self.into.other();
         match end {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !self.strict => {
                 tracing::debug!(side = from.label(), "data connection ended without close_notify");
-                Ok(false)
+                Ok(())
             }
-            end => self.whole(from, end).map(|()| false),
+            end => self.whole(from, end),
         }
     }
 
@@ -313,3 +318,6 @@ impl Flow<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,4 +4,5 @@ pub(crate) mod device;
 pub(crate) mod helper;
 pub(crate) mod socket;
 pub(crate) mod stream;
+pub(crate) mod tls_stream;
 pub(crate) mod transparent;

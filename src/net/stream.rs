@@ -6,19 +6,18 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::{client, server};
+
+use super::tls_stream::TlsStream;
 
 /// A connection, plain or under TLS. Reading to the end of a TLS connection without the peer's
 /// close_notify is [`io::ErrorKind::UnexpectedEof`] (P156); shutting one down sends ours, then FIN
-/// (P155).
+/// (P155). What is written may wait for a flush.
 #[derive(Debug)]
 pub(crate) enum Stream {
     /// No TLS.
     Plain(TcpStream),
-    /// We are the TLS server.
-    Server(Box<server::TlsStream<TcpStream>>),
-    /// We are the TLS client.
-    Client(Box<client::TlsStream<TcpStream>>),
+    /// We are its server or its client.
+    Tls(Box<TlsStream>),
 }
 
 impl Stream {
@@ -26,24 +25,21 @@ impl Stream {
     pub(crate) fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,
-            Self::Server(stream) => stream.get_ref().0,
-            Self::Client(stream) => stream.get_ref().0,
+            Self::Tls(stream) => stream.tcp(),
+        }
+    }
+
+    /// Bytes that were written and wait to be sent.
+    pub(crate) fn unsent(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Tls(stream) => stream.unsent(),
         }
     }
 
     /// Whether what goes over it is protected.
     pub(crate) fn is_tls(&self) -> bool {
         !matches!(self, Self::Plain(_))
-    }
-
-    /// As TLS client: TLS 1.3 tickets that have come so far, each good for one data connection
-    /// (P136, P138).
-    #[cfg(test)]
-    pub(crate) fn tickets_received(&self) -> u32 {
-        match self {
-            Self::Client(stream) => stream.get_ref().1.tls13_tickets_received(),
-            Self::Plain(_) | Self::Server(_) => 0,
-        }
     }
 }
 
@@ -58,8 +54,7 @@ macro_rules! inside {
     ($stream:expr, $method:ident $(, $argument:expr)*) => {
         match $stream.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).$method($($argument),*),
-            Stream::Server(stream) => Pin::new(stream).$method($($argument),*),
-            Stream::Client(stream) => Pin::new(stream).$method($($argument),*),
+            Stream::Tls(stream) => Pin::new(stream).$method($($argument),*),
         }
     };
 }
@@ -81,22 +76,6 @@ impl AsyncWrite for Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         inside!(self, poll_write, cx, buf)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        inside!(self, poll_write_vectored, cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Server(stream) => stream.is_write_vectored(),
-            Self::Client(stream) => stream.is_write_vectored(),
-        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -17,7 +17,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::UnixTime;
 
 use super::certs;
-use super::options::AcmeOptions;
+use super::options::{AcmeOptions, CertificateFiles};
 use super::self_signed::self_signed;
 pub(crate) use error::AcmeError;
 
@@ -73,8 +73,20 @@ impl Acme {
     /// Why there is none; then the files are as they were.
     pub(crate) async fn fetch(&self) -> Result<(), AcmeError> {
         let ordered = tokio::time::timeout(ORDER, self.order()).await;
-        let fetched = ordered.unwrap_or(Err(AcmeError::Timeout))?;
-        self.keep(&self.options.files().chain, &fetched)
+        self.adopt(&ordered.unwrap_or(Err(AcmeError::Timeout))?)
+    }
+
+    /// Puts a key and its chain in the place of what is there, if they are good for it.
+    fn adopt(&self, fetched: &str) -> Result<(), AcmeError> {
+        let file = self.options.files().chain;
+        let trial = file.with_extension("fetched");
+        self.keep(&trial, fetched)?;
+        let loaded = certs::load(&CertificateFiles { chain: trial.clone(), key: trial.clone() });
+        let key = loaded.map_err(|error| AcmeError::Useless(error.to_string()))?;
+        if certs::due(&key, &self.options.names).as_secs() == 0 {
+            return Err(AcmeError::Useless("it is not for all of the names".into()));
+        }
+        std::fs::rename(&trial, &file).map_err(|source| AcmeError::Keep { file, source })
     }
 
     fn account_file(&self) -> PathBuf {

@@ -4,13 +4,13 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::client::verify_server_name;
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{InconsistentKeys, RootCertStore};
+use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -186,6 +186,31 @@ impl ResolvesServerCert for Certificates {
             None if self.unknown == UnknownSni::Default => first(),
             None => None,
         }
+    }
+}
+
+/// Certificates that note the name they are asked for.
+#[derive(Debug)]
+struct Noting {
+    asked: Arc<OnceLock<String>>,
+    inner: Arc<dyn ResolvesServerCert>,
+}
+
+/// The configuration for one connection, and where it will note the name that the client asks for:
+/// the library tells it to no one but who picks the certificate.
+pub(super) fn noting(config: Arc<ServerConfig>) -> (Arc<ServerConfig>, Arc<OnceLock<String>>) {
+    let asked = Arc::new(OnceLock::new());
+    let mut config = Arc::unwrap_or_clone(config);
+    config.cert_resolver = Arc::new(Noting { asked: asked.clone(), inner: config.cert_resolver });
+    (Arc::new(config), asked)
+}
+
+impl ResolvesServerCert for Noting {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Some(name) = hello.server_name() {
+            let _ = self.asked.set(name.to_owned());
+        }
+        self.inner.resolve(hello)
     }
 }
 

@@ -1,18 +1,19 @@
 //! Brings TLS up on a connection that is there, within a time.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::certs;
 use super::client::ClientSession;
 use super::failure::{Class, HandshakeError, Role};
 use super::options::TlsVersion;
 use crate::net::stream::Stream;
+use crate::net::tls_stream::TlsStream;
 
 /// What a handshake came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,16 +54,16 @@ pub(crate) async fn accept(
     config: Arc<ServerConfig>,
     timeout: Duration,
 ) -> Result<(Stream, TlsInfo), HandshakeError> {
-    let handshake = Box::pin(TlsAcceptor::from(config).accept(stream));
-    let stream = within(Role::Server, timeout, handshake).await?;
-    let (_, connection) = stream.get_ref();
+    let (config, asked) = certs::noting(config);
+    let stream = within(Role::Server, timeout, TlsStream::server(stream, config)).await?;
+    let connection = stream.common();
     let mut info = info(Role::Server, connection)?;
-    info.sni = connection.server_name().map(str::to_owned);
+    info.sni = asked.get().cloned();
     if !info.resumed {
         let leaf = connection.peer_certificates().and_then(|chain| chain.first());
         info.peer_subject = leaf.and_then(certs::subject);
     }
-    Ok((Stream::Server(Box::new(stream)), info))
+    Ok((Stream::Tls(stream), info))
 }
 
 /// The client's part of a handshake, of a control connection first and then of data connections.
@@ -75,22 +76,26 @@ pub(crate) async fn connect(
     session: &ClientSession,
     timeout: Duration,
 ) -> Result<(Stream, TlsInfo), HandshakeError> {
-    let connector = TlsConnector::from(session.config());
-    let handshake = Box::pin(connector.connect(session.name(), stream));
-    let stream = within(Role::Client, timeout, handshake).await?;
-    let info = info(Role::Client, stream.get_ref().1)?;
+    let stream = TlsStream::client(stream, session.config(), session.name());
+    let stream = within(Role::Client, timeout, stream).await?;
+    let info = info(Role::Client, stream.common())?;
     if info.leaf.is_some_and(|leaf| !session.is_same_server(leaf)) {
         return Err(HandshakeError::new(Role::Client, Class::CertificateChanged));
     }
-    Ok((Stream::Client(Box::new(stream)), info))
+    Ok((Stream::Tls(stream), info))
 }
 
-async fn within<T>(
+async fn within(
     role: Role,
     timeout: Duration,
-    handshake: impl Future<Output = io::Result<T>>,
-) -> Result<T, HandshakeError> {
-    match tokio::time::timeout(timeout, handshake).await {
+    stream: io::Result<TlsStream>,
+) -> Result<Box<TlsStream>, HandshakeError> {
+    let shaken = async {
+        let mut stream = Box::new(stream?);
+        poll_fn(|cx| stream.poll_handshake(cx)).await?;
+        Ok(stream)
+    };
+    match tokio::time::timeout(timeout, shaken).await {
         Ok(done) => done.map_err(|error| HandshakeError::of(role, &error)),
         Err(_) => Err(HandshakeError::new(role, Class::Timeout)),
     }

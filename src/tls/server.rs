@@ -200,6 +200,7 @@ fn base(
         )
     };
     let mut config = builder.with_cert_resolver(certificates.clone());
+    config.ignore_client_order = true;
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(config)
 }

@@ -7,7 +7,7 @@ use crate::support::gateway::{Config, Gateway};
 use crate::support::lab::Lab;
 use crate::support::mock::{Mock, polite};
 use crate::support::net::PUBLIC;
-use crate::support::process::run;
+use crate::support::process::{Process, eventually, run};
 
 /// `ftpgate check` on the gateway's machine: what it said, and whether it was content.
 fn check(lab: &Lab, config: &Config) -> (String, bool) {
@@ -80,6 +80,39 @@ fn an_address_that_is_taken() {
     let said = run(command, "").expect_err("it cannot start");
     assert_eq!(said.matches("Address already in use").count(), 1, "{said}");
     assert!(said.contains("another program listens there (ss -ltnp shows which)"), "{said}");
+}
+
+/// With ever fewer descriptors it serves, or says that it cannot and fails: never neither.
+#[test]
+fn too_few_descriptors_to_start() {
+    let lab = Lab::new();
+    let mock = Mock::start(&lab, polite);
+    let file = lab.path("ftpgate.toml");
+    let config = Config::to(mock.address()).section("[runtime]\nworkers = 1\n");
+    fs::write(&file, config.toml()).expect("own file");
+    let (mut served, mut without_worker) = (0, 0);
+    for limit in 6..30 {
+        let mut command = lab.net.gateway.command("prlimit");
+        command.arg(format!("--nofile={limit}")).arg(env!("CARGO_BIN_EXE_ftpgate"));
+        command.args(["run", "-c"]).arg(&file);
+        let mut process = Process::start("ftpgate", command, lab.path("ftpgate.log"));
+        let failed = eventually("it serves or ends", || {
+            let ready = process.log().contains("\"ready\"").then_some(None);
+            process.ended().map(Some).or(ready)
+        });
+        match failed {
+            Some(status) => {
+                let log = process.log();
+                assert!(
+                    !status.success(),
+                    "{limit} descriptors: success, and nothing done:\n{log}"
+                );
+                without_worker += usize::from(log.contains("ftpgate: no worker can be started"));
+            }
+            None => served += 1,
+        }
+    }
+    assert!(served > 0 && without_worker > 0, "{served}, {without_worker}");
 }
 
 /// The ports to open, on both sides, and what clients are told of them.

@@ -1,4 +1,4 @@
-//! The control connection of a plain, blocking FTP client.
+//! The control connection of a blocking FTP client.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -6,6 +6,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::link::Link;
+use crate::tls::Session;
 
 /// No wait is longer: what takes more has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,11 +46,13 @@ pub struct Target {
     pub at: SocketAddr,
     pub source: Option<IpAddr>,
     pub user: String,
+    /// AUTH TLS before the login, PROT P after it.
+    pub tls: bool,
 }
 
 impl Target {
     pub fn new(at: SocketAddr, user: String) -> Self {
-        Self { at, source: None, user }
+        Self { at, source: None, user, tls: false }
     }
 
     pub fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
@@ -95,8 +100,10 @@ pub struct Reply {
 }
 
 pub struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Link>,
     pub target: Target,
+    /// What its data connections resume.
+    tls: Option<Session>,
 }
 
 /// A data connection, or the promise of one.
@@ -124,17 +131,35 @@ impl Client {
     /// Connects and reads the greeting.
     pub fn connect(target: &Target) -> io::Result<Self> {
         let stream = target.connect(target.at).map_err(|e| said("connect", e))?;
-        let stream = BufReader::with_capacity(1024, stream);
-        let mut client = Self { stream, target: target.clone() };
+        let stream = BufReader::with_capacity(1024, Link::Plain(stream));
+        let mut client = Self { stream, target: target.clone(), tls: None };
         let greeting = client.reply()?;
         expect("greeting", greeting, 2)?;
-        Ok(client)
+        if target.tls { client.secure() } else { Ok(client) }
+    }
+
+    fn secure(mut self) -> io::Result<Self> {
+        self.expect("AUTH TLS", 2)?;
+        let session = Session::new()?;
+        let Link::Plain(stream) = self.stream.into_inner() else { unreachable!("just begun") };
+        let tls = session.connect(stream).map_err(|e| said("TLS handshake", e))?;
+        let stream = BufReader::with_capacity(1024, Link::Tls(Box::new(tls)));
+        Ok(Self { stream, target: self.target, tls: Some(session) })
+    }
+
+    /// What the connection is to be before a transfer moves bytes over it.
+    pub fn protect(&self, stream: TcpStream) -> io::Result<Link> {
+        Link::data(stream, self.tls.as_ref()).map_err(|e| said("data connection", e))
     }
 
     pub fn login(target: &Target) -> io::Result<Self> {
         let mut client = Self::connect(target)?;
         client.expect(&format!("USER {}", target.user), 3)?;
         client.expect("PASS load@example.com", 2)?;
+        if target.tls {
+            client.expect("PBSZ 0", 2)?;
+            client.expect("PROT P", 2)?;
+        }
         Ok(client)
     }
 
@@ -211,7 +236,7 @@ impl Client {
                 Ok(Opening::Connected(stream))
             }
             Mode::Port | Mode::Eprt => {
-                let own = self.stream.get_ref().local_addr()?.ip();
+                let own = self.stream.get_ref().tcp().local_addr()?.ip();
                 let listener = TcpListener::bind((own, 0))?;
                 self.expect(&active_command(mode, listener.local_addr()?), 2)?;
                 Ok(Opening::Listening(listener))

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::args::Args;
-use crate::ftp::{Client, Target};
+use crate::ftp::Client;
+use crate::measure::target;
 use crate::report::Report;
 
 /// Logins under way at once.
@@ -16,7 +17,7 @@ const MAX_FAILURES: u64 = 30;
 /// Prints a line when all are there, waits for a line on standard input, asks each whether it is
 /// still there, prints another.
 pub fn hold(mut args: Args) -> io::Result<bool> {
-    let target = Target::new(args.at()?, args.or("user", "ftp".to_owned())?);
+    let target = target(&mut args)?;
     let wanted: u64 = args.required("sessions")?;
     args.end()?;
     let (begun, failed) = (AtomicU64::new(0), AtomicU64::new(0));

@@ -7,6 +7,7 @@ mod churn;
 mod ftp;
 mod idle;
 mod kill;
+mod link;
 mod measure;
 mod pattern;
 mod ports;
@@ -14,6 +15,8 @@ mod report;
 mod rng;
 mod serve;
 mod timed;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 mod transfer;
 
 use std::io;
@@ -42,7 +45,9 @@ peers
   serve  --at IP:PORT --ports A-B [--advertise IP]    the null server
   file   --bytes N               the contents of every file of N bytes, to standard output
 
-modes: pasv epsv port eprt. --user NAME for a server that wants a certain one.";
+modes: pasv epsv port eprt. --user NAME for a server that wants a certain one. The measures take --tls:
+AUTH TLS and PROT P, each data connection resuming the control connection's session; built with
+--features tls.";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);

@@ -35,8 +35,9 @@ impl Tally {
     }
 }
 
-fn target(args: &mut Args) -> io::Result<Target> {
-    Ok(Target::new(args.at()?, args.or("user", "ftp".to_owned())?))
+pub fn target(args: &mut Args) -> io::Result<Target> {
+    let target = Target::new(args.at()?, args.or("user", "ftp".to_owned())?);
+    Ok(Target { tls: args.flag("tls"), ..target })
 }
 
 /// `sessions` clients logged in, then `work` in all at once, then one line of what they did.

@@ -42,6 +42,12 @@ impl Pattern {
         Ok(sendfile(to, &self.file, Some(&mut within), count)? as u64)
     }
 
+    /// Up to `count` bytes from `offset` on, as many as are in one piece.
+    pub fn piece(&self, offset: u64, count: u64) -> &[u8] {
+        let rest = &self.bytes[(offset % PERIOD as u64) as usize..];
+        &rest[..rest.len().min(usize::try_from(count).unwrap_or(rest.len()))]
+    }
+
     /// Whether `bytes` are what stands at `offset`.
     pub fn matches(&self, mut offset: u64, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {

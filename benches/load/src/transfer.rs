@@ -1,13 +1,13 @@
 //! One data transfer of a blocking client.
 
 use std::cell::RefCell;
-use std::io::{self, Read};
-use std::net::TcpStream;
+use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use rustix::net::{RecvFlags, recv};
 
 use crate::ftp::{Client, Mode};
+use crate::link::Link;
 use crate::pattern::Pattern;
 
 /// Most bytes taken in at once.
@@ -37,7 +37,7 @@ pub fn fetch(client: &mut Client, mode: Mode, command: &str, sink: Sink) -> io::
     let begun = Instant::now();
     let opening = client.open(mode)?;
     client.expect(command, 1)?;
-    let mut stream = opening.stream()?;
+    let mut stream = client.protect(opening.stream()?)?;
     let mut fetched = Fetched { bytes: 0, first_byte: Duration::ZERO };
     loop {
         let got = take(&mut stream, fetched.bytes, sink)?;
@@ -49,15 +49,18 @@ pub fn fetch(client: &mut Client, mode: Mode, command: &str, sink: Sink) -> io::
         }
         fetched.bytes += got as u64;
     }
-    drop(stream);
+    stream.finish()?;
     client.finish()?;
     Ok(fetched)
 }
 
-fn take(stream: &mut TcpStream, offset: u64, sink: Sink) -> io::Result<usize> {
-    SCRATCH.with_borrow_mut(|scratch| match sink {
-        Sink::Discard => Ok(recv(&*stream, scratch.as_mut_slice(), RecvFlags::TRUNC)?.1),
-        Sink::Compare(pattern) => {
+fn take(stream: &mut Link, offset: u64, sink: Sink) -> io::Result<usize> {
+    SCRATCH.with_borrow_mut(|scratch| match (sink, stream) {
+        (Sink::Discard, Link::Plain(tcp)) => {
+            Ok(recv(&*tcp, scratch.as_mut_slice(), RecvFlags::TRUNC)?.1)
+        }
+        (Sink::Discard, Link::Tls(tls)) => tls.read_records(&mut |_| {}),
+        (Sink::Compare(pattern), stream) => {
             let got = stream.read(scratch)?;
             match pattern.matches(offset, &scratch[..got]) {
                 true => Ok(got),
@@ -77,14 +80,18 @@ pub fn store(
 ) -> io::Result<()> {
     let opening = client.open(mode)?;
     client.expect(&format!("STOR {name}"), 1)?;
-    let stream = opening.stream()?;
+    let mut stream = client.protect(opening.stream()?)?;
     let mut sent = 0;
     while sent < size {
-        match pattern.send(&stream, sent, size - sent)? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            count => sent += count,
+        let count = match &mut stream {
+            Link::Plain(tcp) => pattern.send(&*tcp, sent, size - sent)?,
+            Link::Tls(tls) => tls.write(pattern.piece(sent, size - sent))? as u64,
+        };
+        if count == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
         }
+        sent += count;
     }
-    drop(stream);
+    stream.finish()?;
     client.finish().map(drop)
 }

@@ -70,7 +70,7 @@ impl Protection {
         let place = s.written("mode");
         let mode = protection::mode(&mut s, MODES, ClientTls::Off);
         let acme = s.section("acme");
-        let fetched = acme.is_given();
+        let fetched = acme.is_given().then(|| acme.place().cloned());
         let options = options(&mut s, acme);
         let DataTls { mut reuse, mut strict_client_end, .. } = DataTls::default();
         let mut data = matches!(mode, ClientTls::Required | ClientTls::Implicit);
@@ -79,8 +79,8 @@ impl Protection {
         s.set("eof", &mut strict_client_end, value::choice(END));
         match mode {
             ClientTls::Off => {}
-            ClientTls::Passthrough => useless(&mut s),
-            _ if options.certificates.is_empty() && !fetched => {
+            ClientTls::Passthrough => useless(&mut s, fetched),
+            _ if options.certificates.is_empty() && fetched.is_none() => {
                 no_certificate(&mut s, place.as_ref());
             }
             _ => {}
@@ -150,11 +150,11 @@ impl Protection {
 }
 
 /// What is said of our own TLS where there is none.
-fn useless(s: &mut Section<'_>) {
-    let written = OURS.map(|key| s.written(key).map(|place| (key, place)));
-    for (key, place) in written.into_iter().flatten() {
-        let problem = Problem::warning("means nothing here: this TLS is the server's").at(&place);
-        s.report(key, problem);
+fn useless(s: &mut Section<'_>, acme: Option<Option<Place>>) {
+    let written = OURS.map(|key| s.written(key).map(|place| (key, Some(place))));
+    for (key, place) in written.into_iter().flatten().chain(acme.map(|place| ("acme", place))) {
+        let problem = Problem::warning("means nothing here: this TLS is the server's");
+        s.report(key, problem.within(place.as_ref()));
     }
 }
 

@@ -73,6 +73,15 @@ fn where_there_is_no_tls_nothing_is_fetched() {
 }
 
 #[test]
+fn where_the_tls_is_the_servers_it_means_nothing() {
+    let text = listener("mode = \"passthrough\", acme = { names = [\"a.test\"] }");
+    let text = text.replace("[[upstream]]", "[data]\npassthrough_ports = \"20000\"\n[[upstream]]");
+    let (_, warnings) = read(&text, &[]).unwrap();
+    let said: Vec<_> = warnings.iter().map(Problem::one_line).collect();
+    assert!(said.iter().any(|line| line.contains("tls.acme: means nothing here")), "{said:?}");
+}
+
+#[test]
 fn listeners_share_it_or_keep_apart() {
     let two = |first: &str, second: &str| {
         let one = |bind: &str, acme: &str| {

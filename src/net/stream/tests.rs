@@ -70,5 +70,4 @@ async fn knows_what_it_is() {
     let plain = Stream::from(near);
     assert!(!plain.is_tls());
     assert_eq!(plain.tcp().local_addr().unwrap(), address);
-    assert_eq!(plain.tickets_received(), 0);
 }

@@ -2,6 +2,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::*;
 
+const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// Only some test machines let us; where they do, the address need not be ours, in either family.
 #[test]
 fn an_address_is_borrowed_where_the_process_may() {
@@ -20,7 +22,8 @@ fn an_address_is_borrowed_where_the_process_may() {
 async fn what_was_not_redirected_has_no_original_destination() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let (near, far) =
+        tokio::join!(crate::net::socket::connect(address, None, LONG), listener.accept());
     let (_near, (far, _)) = (near.unwrap(), far.unwrap());
     // A kernel that follows connections says that it went where it is.
     assert!(original_destination(&far).map_or(true, |original| original == address));

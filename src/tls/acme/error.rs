@@ -10,6 +10,9 @@ use instant_acme::{Error, Problem};
 /// What the types of RFC 8555 6.7 begin with.
 const TYPE: &str = "urn:ietf:params:acme:error:";
 
+/// Longest account of an issuer that is logged, characters.
+const WORDS: usize = 500;
+
 /// Why there is no certificate from the issuer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AcmeError {
@@ -65,6 +68,9 @@ pub(crate) enum AcmeError {
     /// The issuer was too slow.
     #[error("the issuer did not finish the order in time; its status page may know why")]
     Timeout,
+    /// What came from the issuer is not what was asked for.
+    #[error("the certificate from the issuer cannot be used: {0}; ask the issuer")]
+    Useless(String),
     /// A name is none.
     #[error("no certificate can be asked for: {0}; check the names")]
     Request(#[from] rcgen::Error),
@@ -117,6 +123,7 @@ impl AcmeError {
             Self::Refused { .. } => "refused",
             Self::NotVerified { .. } => "not-verified",
             Self::Timeout => "timeout",
+            Self::Useless(_) => "useless",
             Self::Request(_) => "names",
         }
     }
@@ -127,7 +134,7 @@ fn kind(problem: &Problem) -> String {
     kind.strip_prefix(TYPE).unwrap_or(kind).to_owned()
 }
 
-/// The issuer's words on one line.
+/// The issuer's words on one line, cut at a bound.
 fn words(problem: &Problem) -> String {
     let mut words = problem.detail.clone().unwrap_or_else(|| "without a reason".into());
     for part in &problem.subproblems {
@@ -135,7 +142,7 @@ fn words(problem: &Problem) -> String {
             words = format!("{words}; {detail}");
         }
     }
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
+    words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WORDS).collect()
 }
 
 fn port_remedy(error: &io::Error) -> &'static str {

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use instant_acme::{Error, Problem};
 
 use super::*;
+use crate::tls::TlsServer;
 use crate::tls::testing::{Authority, DAY, server_options};
-use crate::tls::{CertificateFiles, TlsServer};
 
 fn options(authority: &Authority) -> AcmeOptions {
     AcmeOptions {
@@ -113,6 +113,28 @@ fn another_issuer_is_another_account_and_certificate() {
     assert_eq!(one.folder(), one.dir.join("127.0.0.1_1_dir"));
     assert_eq!(other.folder(), one.dir.join("127.0.0.1_2_.._dir"));
     assert_ne!(one.files(), other.files());
+}
+
+#[test]
+fn what_is_not_what_was_asked_for_replaces_nothing() {
+    let authority = Authority::new();
+    let acme = Acme::new(options(&authority));
+    let all = ["localhost", "127.0.0.1"];
+    store(&acme, &authority.issue("good", &all));
+    let kept = std::fs::read(acme.options.files().chain).unwrap();
+    let read = |files: &CertificateFiles| {
+        let text = |file| std::fs::read_to_string(file).unwrap();
+        text(&files.key) + &text(&files.chain)
+    };
+    let (other, less) = (authority.issue("other", &all), authority.issue("less", &["localhost"]));
+    let crossed = CertificateFiles { chain: other.chain.clone(), key: less.key.clone() };
+    for bad in ["<html>".to_owned(), read(&less), read(&crossed)] {
+        let error = acme.adopt(&bad).unwrap_err();
+        assert_eq!(error.label(), "useless", "{error}");
+        assert_eq!(std::fs::read(acme.options.files().chain).unwrap(), kept);
+    }
+    acme.adopt(&read(&other)).unwrap();
+    assert_eq!(std::fs::read_to_string(acme.options.files().chain).unwrap(), read(&other));
 }
 
 fn problem(kind: &str) -> Problem {

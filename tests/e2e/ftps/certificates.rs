@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::ftp::{Control, Mode, Security};
 use crate::support::gateway::{Config, Gateway};
 use crate::support::lab::Lab;
-use crate::support::pki::{Identity, Pki};
+use crate::support::pki::{Identity, Pki, upstream};
 use crate::support::servers::{Kind, Server};
 use crate::support::tls_servers::vsftpd;
 use crate::support::wire::{TlsClient, Version};
@@ -122,4 +122,37 @@ fn of_ours() {
         }
         gateway.stop();
     }
+}
+
+/// What proves the server is read again as well: an issuer that was forgotten, and found.
+#[test]
+fn of_the_servers_issuer() {
+    let lab = Lab::new();
+    let pki = Pki::new(&lab);
+    lab.serve("file", b"content");
+    let server = Server::vsftpd(&lab, 21, &vsftpd(&pki.server()));
+    let right = fs::read(pki.ca()).expect("own file");
+    Pki::stranger(&lab);
+    let file = lab.path("issuer.pem");
+    fs::copy(lab.path("stranger.pem"), &file).expect("own file");
+    let config = Config::to(server.address()).upstream(&upstream(&file, "explicit", ""));
+    let mut gateway = Gateway::start(&lab, &config);
+    let refused = |address| {
+        let mut control = Control::connect(&lab.net.client, address);
+        control.expect_reply(220);
+        control.expect_reply(421);
+    };
+    refused(gateway.address());
+    fs::write(&file, "no issuer").expect("own file");
+    gateway.reload();
+    gateway.logs("the old one stays", |line| {
+        line.contains("the old certificates stay") && line.contains("\"upstream\":\"server\"")
+    });
+    refused(gateway.address());
+    fs::write(&file, right).expect("own file");
+    gateway.reload();
+    gateway.logs("the right one", |line| line.contains("new certificates are in use"));
+    let mut control = Control::login(&lab.net.client, gateway.address());
+    assert_eq!(control.fetch(Mode::Pasv, "RETR file"), b"content");
+    gateway.stop();
 }

@@ -165,3 +165,32 @@ fn curl_resumes_every_download() {
     let log = gateway.stop();
     assert_eq!(log.matches("\"client_resumed\":true").count(), 10, "{log}");
 }
+
+/// Java, ten of each in one session: its data connections resume nothing, which `prefer` takes and
+/// tells (P149).
+fn java(version: &str) {
+    let job = |site: &Site| {
+        let source = site.lab.path("FtpsClient.java");
+        fs::write(&source, include_str!("../support/FtpsClient.java")).expect("own file");
+        let mut command = site.lab.client("java");
+        // Quick to start: it does not live long.
+        command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]).arg(source);
+        command.args([site.address.ip().to_string(), site.address.port().to_string()]);
+        command.args([USER, PASSWORD, "../ca.pem", version, "up"]);
+        command.into()
+    };
+    let log = strict(EXPLICIT, job, &[]);
+    let short = version.trim_start_matches("TLSv");
+    let full = format!("\"client_tls\":\"{short}\",\"client_resumed\":false");
+    assert_eq!(log.matches(&full).count(), 30, "{log}");
+}
+
+#[test]
+fn java_tls12() {
+    java("TLSv1.2");
+}
+
+#[test]
+fn java_tls13() {
+    java("TLSv1.3");
+}

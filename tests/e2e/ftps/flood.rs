@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Transfers of his while the attack goes on.
 const TRANSFERS: usize = 20;
 
-/// One who does nothing but handshakes, and does not wait long for any; none of them twice.
+/// One who does nothing but full handshakes, and does not wait long for any.
 fn attack(from: IpAddr, to: SocketAddr, tls: &TlsClient, stop: &AtomicBool, done: &AtomicUsize) {
     while !stop.load(Ordering::Relaxed) {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("socket");
@@ -35,7 +35,7 @@ fn attack(from: IpAddr, to: SocketAddr, tls: &TlsClient, stop: &AtomicBool, done
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(Duration::from_millis(300))).expect("socket");
         let end = stream.try_clone().expect("socket");
-        // In TLS 1.2 the server's last word ends it: each that counts is a whole one.
+        // In TLS 1.2 the last word is the server's: each that counts is a whole one.
         if tls.connect(stream).is_ok() {
             done.fetch_add(1, Ordering::Relaxed);
         }
@@ -51,8 +51,10 @@ fn a_flood_is_slowed_down_and_harms_nobody_else() {
     lab.serve("file", &content(1, LENGTH));
     let from = lab.net.client_addresses(1)[0];
     let server = Server::start(&lab, Kind::Vsftpd);
+    // Our own greeting, so that an attacker costs the server nothing.
+    let listener = pki.listener("implicit", "reuse = \"require\"") + "\ngreeting = \"Hello\"";
     let config = Config::to(server.address())
-        .listener(&pki.listener("implicit", "reuse = \"require\""))
+        .listener(&listener)
         .section(&format!("[limits]\nhandshakes_per_minute = {LIMIT}\n"));
     let mut gateway = Gateway::start(&lab, &config);
     let to = gateway.address();

@@ -23,11 +23,19 @@ fn scene(
     more: &str,
     script: impl FnOnce(&mut Peer, &TlsServer, &TlsServer) + Send + 'static,
 ) -> Scene {
+    scene_in(Version::Tls12, more, script)
+}
+
+fn scene_in(
+    version: Version,
+    more: &str,
+    script: impl FnOnce(&mut Peer, &TlsServer, &TlsServer) + Send + 'static,
+) -> Scene {
     let lab = Lab::new();
     let pki = Pki::new(&lab);
-    let tls = TlsServer::new(&pki.server(), Version::Tls12);
+    let tls = TlsServer::new(&pki.server(), version);
     // Good for the same name, and yet another.
-    let another = TlsServer::new(&pki.server(), Version::Tls12);
+    let another = TlsServer::new(&pki.server(), version);
     let server = Scripted::start(&lab, move |peer| {
         peer.greet_secure(&tls);
         script(peer, &tls, &another);
@@ -109,6 +117,40 @@ fn handshake_after_the_150() {
     control.store(Mode::Pasv, "STOR file", &file());
     drop(control);
     scene.end();
+}
+
+/// A server that gives tickets of TLS 1.3 on uploads too, and reads them slowly. Who closes over
+/// unread tickets resets the connection, and the end of the file is lost (P140); who reads them can
+/// use them.
+#[test]
+fn tickets_on_uploads() {
+    const UPLOADS: u64 = 5;
+    const LONG: usize = 8 << 20;
+    let scene = scene_in(Version::Tls13, "max = \"1.3\"", |peer, tls, _| {
+        for seed in 0..UPLOADS {
+            peer.until("STOR");
+            peer.say("150 Send it\r\n");
+            let mut wire = tls.accept(peer.data()).expect("TLS");
+            let (mut bytes, mut piece) = (Vec::with_capacity(LONG), [0; 4096]);
+            loop {
+                match wire.read(&mut piece).expect("data connection, ended by close_notify") {
+                    0 => break,
+                    read => bytes.extend_from_slice(&piece[..read]),
+                }
+            }
+            assert!(bytes == content(seed, LONG), "an upload of {} bytes", bytes.len());
+            let _ = wire.finish();
+            peer.say("226 Done\r\n");
+        }
+    });
+    let mut control = scene.login();
+    for seed in 0..UPLOADS {
+        control.store(Mode::Pasv, "STOR file", &content(seed, LONG));
+    }
+    drop(control);
+    let log = scene.end();
+    let resumed = "\"server_tls\":\"1.3\",\"server_resumed\":true";
+    assert_eq!(log.matches(resumed).count() as u64, UPLOADS, "{log}");
 }
 
 /// A server that answers only after our close_notify, and one that never answers it.

@@ -7,6 +7,7 @@ mod nat;
 mod outgoing;
 mod privileges;
 mod refused;
+mod shipped;
 
 use std::net::SocketAddr;
 
@@ -30,7 +31,7 @@ impl Way {
     /// The firewall rules: control and data ports, and what belongs to sockets of ours that have
     /// others' addresses.
     fn rules(self, control: &str) -> String {
-        let keep = "meta l4proto tcp socket wildcard 0 socket transparent 1 meta mark set 1 accept";
+        let keep = "meta l4proto tcp socket transparent 1 meta mark set 1 accept";
         match self {
             Self::Redirect => format!(
                 "table inet ftpgate {{

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::shipped::rules;
 use super::{Way, server};
 use crate::support::ftp::{Control, Mode, parse_227};
 use crate::support::lab::{Lab, content};
@@ -91,13 +92,16 @@ fn the_server_in_active_mode() {
 }
 
 /// P174: full transparency. To the server there is only the client, whoever opens the data
-/// connection.
+/// connection. The router's own filter has to let in what is for sockets of ours.
 #[test]
 fn the_server_sees_nobody_but_the_client() {
     for (way, asked) in [(Way::Redirect, "active"), (Way::Tproxy, "active"), (Way::Tproxy, "same")]
     {
         let lab = Lab::router();
         lab.net.tell_server_of_lan();
+        let ours = "ct state invalid drop\nmeta l4proto tcp socket transparent 1 accept";
+        let filter = rules("examples/edge-nat/ftpgate.nft").replace("ct state invalid drop", ours);
+        lab.net.gateway.nft(&filter.replace("data = 10100-10131", "data = 60000-60010"));
         let _server = Server::vsftpd(&lab, 21, "");
         let gateway = way.start(
             &lab,

@@ -89,10 +89,9 @@ fn redirection_without_any_capability() {
 /// What is meant is said before the first client.
 #[test]
 fn the_firewalls_part_is_told() {
-    let lab = Lab::router();
     for (way, part) in [(Way::Redirect, "(nft redirect, TCP"), (Way::Tproxy, "(nft tproxy, TCP")] {
+        let lab = Lab::router();
         let log = way.start(&lab, "").stop();
-        lab.net.gateway.nft("flush ruleset");
         for part in [
             part,
             "clients are told the address of the server they aim at (rule original)",

@@ -150,5 +150,5 @@ fn our_own_connections_pass_by_their_mark() {
     let gateway = Gateway::start_with(&lab, &toml);
     fetch().expect_err("a loop");
     let log = gateway.stop();
-    assert!(log.contains("\"why\":\"client\""), "what ended the loop?\n{log}");
+    assert!(log.contains("\"why\":\"sessions-per-client\""), "what ended the loop?\n{log}");
 }

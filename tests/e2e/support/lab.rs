@@ -20,7 +20,7 @@ const ANONYMOUS: u32 = 4002;
 const BLOCK: usize = 1 << 20;
 
 /// Programs that `tests/setup.sh` installs.
-const TOOLS: [&str; 22] = [
+const TOOLS: &[&str] = &[
     "ip",
     "nft",
     "ss",
@@ -40,6 +40,8 @@ const TOOLS: [&str; 22] = [
     "openssl",
     "systemd-socket-activate",
     "pebble",
+    "java",
+    "javac",
     "filezilla",
     "Xvfb",
     "xdotool",

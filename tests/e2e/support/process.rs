@@ -56,7 +56,7 @@ impl Process {
         eventually(&what, || {
             let done = condition(self);
             if done.is_none()
-                && let Some(status) = self.child.try_wait().expect("own child")
+                && let Some(status) = self.ended()
             {
                 panic!("{what}: it ended with {status}:\n{}", self.log());
             }
@@ -73,10 +73,15 @@ impl Process {
         kill_process(pid, signal).expect("own child");
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("own child")
+    }
+
     /// Waits for its own end.
     pub(crate) fn exit(&mut self) -> ExitStatus {
         let what = format!("{} ends", self.name);
-        eventually(&what, || self.child.try_wait().expect("own child"))
+        eventually(&what, || self.ended())
     }
 
     /// Ends it at once, with all that it started in a process namespace of its own.

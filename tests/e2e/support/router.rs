@@ -29,6 +29,11 @@ impl Topology {
         new.join(&new.client, "lan", (LAN_CLIENT, LAN_CLIENT6), (LAN_ROUTER, LAN_ROUTER6));
         new.join(&new.server, "wan", (WAN_SERVER, WAN_SERVER6), (WAN_ROUTER, WAN_ROUTER6));
         new.gateway.forward();
+        // A router has the first; wg-quick sets the second, and then a mark counts on the way back.
+        for link in ["all", "lan", "wan"] {
+            new.gateway.sysctl(&format!("net/ipv4/conf/{link}/rp_filter"), "1");
+            new.gateway.sysctl(&format!("net/ipv4/conf/{link}/src_valid_mark"), "1");
+        }
         new.client.ip(&format!("route add default via {LAN_ROUTER}"));
         new.client.ip(&format!("-6 route add default via {LAN_ROUTER6}"));
         new
@@ -61,7 +66,9 @@ impl Ns {
     /// Delivers here what carries this mark, whomever it is for.
     pub(crate) fn deliver_marked(&self, mark: u32) {
         for family in ["-4", "-6"] {
-            self.ip(&format!("{family} rule add fwmark {mark} lookup 100"));
+            for link in ["lan", "wan"] {
+                self.ip(&format!("{family} rule add iif {link} fwmark {mark} lookup 100"));
+            }
             self.ip(&format!("{family} route add local default dev lo table 100"));
         }
     }
