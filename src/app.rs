@@ -18,6 +18,7 @@ pub(crate) mod notify;
 pub(crate) mod outgoing;
 mod parts;
 pub(crate) mod privileges;
+mod router;
 pub(crate) mod single;
 pub(crate) mod transparent;
 
@@ -135,6 +136,7 @@ impl App {
             advertiser.refresh_once().await;
             tokio::spawn(advertiser.refresh_forever(stop.drain.clone()));
         }
+        let keepers = router::start(self.by_door()).await;
         self.announce();
         let wake = Arc::<Wake>::default();
         let secured = self.doors.iter().flat_map(|door| Secured::of(door)).collect();
@@ -159,7 +161,9 @@ impl App {
         let ended = tokio::task::spawn_blocking(move || {
             threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
         });
-        Ok(ended.await.unwrap_or_default())
+        let cut_off = ended.await.unwrap_or_default();
+        router::close(keepers).await;
+        Ok(cut_off)
     }
 
     /// Says what the operator has to know: where it listens, what it tells whom and by which

@@ -34,6 +34,14 @@ impl Default for LimitOptions {
     }
 }
 
+impl LimitOptions {
+    /// For an address that stands for many clients: what goes by a client's address would keep all
+    /// of them out for the doings of one, so only the bounds on all sessions are left (P177).
+    pub(crate) fn of_many(&self) -> Self {
+        Self { sessions_per_client: usize::MAX, connections_per_minute: 0, ..self.clone() }
+    }
+}
+
 /// Who may connect. An empty allow list lets nobody in: it fails closed (S36).
 #[derive(Debug, Clone)]
 pub(crate) struct AccessList {

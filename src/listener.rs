@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +23,10 @@ use crate::session::driver::rooms::Rooms;
 /// First and longest pause after accept(2) failed: a lack of descriptors must not spin (S24).
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
+/// Sessions at once from an address that hides others, from where on it is told: one or two may be
+/// a health check, or somebody on the machine in between.
+const HIDDEN: usize = 4;
+
 /// One `[[listener]]`: who may come in, how many, and where they go.
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -37,6 +42,8 @@ pub(crate) struct Door {
     pub(crate) process: Arc<Seats>,
     /// Those of its server, which listeners with the same one share.
     pub(crate) server: Arc<Seats>,
+    /// That sources are hidden was told.
+    pub(crate) hidden_told: AtomicBool,
 }
 
 impl Door {
@@ -116,14 +123,42 @@ impl Door {
                 return Err(refused("destination-ourselves"));
             }
         }
-        self.place(client).map_err(|refusal| (refusal.label(), refusal.reply()))
+        let hidden = self.rooms.advertiser.hides(client, arrival.local.ip());
+        let permit = self.place(client, hidden).map_err(|why| (why.label(), why.reply()))?;
+        if hidden {
+            self.tell_hidden(client);
+        }
+        Ok(permit)
     }
 
-    fn place(&self, client: IpAddr) -> Result<SessionPermit, Refusal> {
+    /// `hidden`: the address may stand for any number of clients (P177).
+    fn place(&self, client: IpAddr, hidden: bool) -> Result<SessionPermit, Refusal> {
         let process = self.process.take().ok_or(Refusal::Descriptors)?;
         let server = self.server.take().ok_or(Refusal::Upstream)?;
-        let permit = self.registry.admit(client, &self.limits)?;
+        let permit = if hidden {
+            self.registry.admit(client, &self.limits.of_many())?
+        } else {
+            self.registry.admit(client, &self.limits)?
+        };
         Ok(permit.holding([process, server]))
+    }
+
+    fn tell_hidden(&self, client: IpAddr) {
+        let many = || self.registry.sessions_of(client) >= HIDDEN;
+        if !self.hidden_told.load(Ordering::Relaxed)
+            && many()
+            && !self.hidden_told.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                listener = &*self.rooms.name,
+                %client,
+                "clients come from the address of our own gateway: a container's proxy or a source \
+                 NAT hides theirs. They share one another's data ports, so each waits for a port of \
+                 its own, and limits for each client address are not applied to them. To see their \
+                 addresses, turn the proxy off (Docker: \"userland-proxy\": false), use the host's \
+                 network, or keep the source address (Kubernetes: externalTrafficPolicy: Local)"
+            );
+        }
     }
 }
 

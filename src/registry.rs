@@ -69,6 +69,11 @@ impl Registry {
         Ok(SessionPermit { registry: self.clone(), key, id, login_pending: true, _seats: None })
     }
 
+    /// Sessions of this client now.
+    pub(crate) fn sessions_of(&self, client: IpAddr) -> usize {
+        self.lock().clients.get(&ClientKey::of(client)).map_or(0, |client| client.sessions)
+    }
+
     /// Sessions now.
     #[cfg(test)]
     pub(crate) fn sessions(&self) -> usize {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the test suite needs on Debian (as root): the build's linker, the fuzzers' compiler,
 # the tools that make network namespaces, the FTP clients (one of them in Java: 265 MB), an ACME
-# issuer, and the FTP servers. Quick when all is there.
+# issuer, the FTP servers, and a daemon of home routers. Quick when all is there.
 #
 # Debian lets only one FTP server or inetd be installed at a time, so the servers are unpacked under
 # target/peers and never installed or started on the machine itself.
@@ -10,7 +10,8 @@ set -eu
 [ "$(id -u)" = 0 ] || { echo "tests/setup.sh must be run as root" >&2; exit 1; }
 cd "$(dirname "$0")/.."
 peers=target/peers
-servers="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd inetutils-ftpd openbsd-inetd xinetd"
+servers="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd inetutils-ftpd openbsd-inetd xinetd
+    miniupnpd-nftables"
 
 # A command or file, and the package that brings it.
 wanted="cc:gcc c++:g++ /usr/include/stdio.h:libc6-dev /etc/ssl/certs/ca-certificates.crt:ca-certificates

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::Advertiser;
 use super::options::Source;
-use super::rules::{self, Choice, Known, RuleName};
+use super::rules::{self, Addresses, Choice, Known, RuleName};
+use super::sources::{CLOUD, FILE, STUN};
 
 /// Stands for all private clients.
 const INSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 2));
@@ -29,6 +30,7 @@ impl Advertiser {
         let wildcard = listen.is_unspecified();
         let told = |(who, choice): (String, Option<Choice>)| {
             let Choice { address, rule } = choice?;
+            let rule = self.origin(rule);
             Some(match (wildcard && address == local, address.is_unspecified()) {
                 (true, true) => format!("{who} are told the address they connect to"),
                 (true, false) => {
@@ -40,6 +42,23 @@ impl Advertiser {
             })
         };
         self.groups(local).into_iter().filter_map(told).collect()
+    }
+
+    /// The rule, the source behind it, and its age once that is more than it should be.
+    fn origin(&self, rule: RuleName) -> String {
+        let options = &self.options;
+        let (source, shown) = match (rule, &options.address) {
+            (RuleName::Address, Some(Source::Name(name))) => (name.as_str(), None),
+            (RuleName::File, _) => (FILE, None),
+            (RuleName::Cloud, _) => (CLOUD, self.platform.map(|platform| platform.to_string())),
+            (RuleName::Stun, _) => (STUN, options.stun.as_ref().map(ToString::to_string)),
+            _ => return rule.to_string(),
+        };
+        let shown = shown.map(|shown| format!(": {shown}")).unwrap_or_default();
+        match self.stale(source) {
+            Some(age) => format!("{rule}{shown}, as of {} min ago", age.as_secs() / 60),
+            None => format!("{rule}{shown}"),
+        }
     }
 
     /// Groups of clients who reach us on `local`, and the choice for each.
@@ -85,7 +104,7 @@ impl Advertiser {
         {
             return Vec::new();
         }
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<String> = self.silent_cloud(&known).into_iter().collect();
         match rules::choose(&self.options, &known, OUTSIDE, local) {
             Some(Choice { address, rule: RuleName::Fallback }) => {
                 self.warned.store(true, Ordering::Relaxed);
@@ -99,7 +118,41 @@ impl Advertiser {
             }
             _ => {}
         }
+        if let (Some(Addresses { v4: Some(router), .. }), Some(Addresses { v4: Some(seen), .. })) =
+            (known.router, known.stun)
+            && router != seen
+        {
+            warnings.push(format!(
+                "the router says that its address is {router}, but the STUN server sees {seen}: \
+                 another NAT is in between, perhaps the provider's (carrier-grade NAT), and then \
+                 nobody can connect from the Internet"
+            ));
+        }
         warnings
+    }
+
+    /// A cloud that was recognised and does not answer, with what stands in the way most often.
+    fn silent_cloud(&self, known: &Known) -> Option<String> {
+        let platform = self.platform.filter(|_| known.cloud.is_none())?;
+        let why = if self.in_container {
+            "in a container AWS wants a hop limit of 2 for it, or the host's network"
+        } else {
+            "it may be turned off or behind a firewall"
+        };
+        Some(format!("this machine is in {platform}, but its metadata do not answer: {why}"))
+    }
+
+    /// What is known of hidden sources on this machine; `None`: nothing (P177). Only in a container
+    /// is something said: there it is the rule rather than the exception.
+    pub(crate) fn hidden_sources(&self) -> Option<String> {
+        let known = self.known.load();
+        let gateways: Vec<String> = known.gateways.iter().map(ToString::to_string).collect();
+        (self.in_container && !gateways.is_empty()).then(|| {
+            format!(
+                "clients whose address a proxy of the container hides come from {}: no bound for each                  client address is applied to that one",
+                gateways.join(", ")
+            )
+        })
     }
 
     /// Sources that never had an answer.
@@ -113,6 +166,9 @@ impl Advertiser {
         if let (Some(path), None) = (&self.options.file, known.file) {
             let path = path.display();
             silent.push(format!("no address could be read from {path}"));
+        }
+        if let (Some(server), None) = (&self.options.stun, known.stun) {
+            silent.push(format!("the STUN server {server} has not answered"));
         }
         silent
     }

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub(crate) use super::cloud::CloudOptions;
+use crate::upstream::options::HostPort;
+
 /// Where an advertised address comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -26,6 +29,21 @@ pub(crate) struct Rule {
     pub(crate) address: Source,
 }
 
+/// How ports are asked for on a router in front (P69).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mapping {
+    /// Not at all: it opens holes, so it has to be asked for.
+    Off,
+    /// The first of the three that the router answers.
+    Auto,
+    /// Port Control Protocol (RFC 6887).
+    Pcp,
+    /// NAT Port Mapping Protocol (RFC 6886).
+    NatPmp,
+    /// UPnP Internet Gateway Device.
+    Upnp,
+}
+
 /// How a listener decides what to put into 227 (`architecture.md` §8).
 #[derive(Debug, Clone)]
 pub(crate) struct AdvertiseOptions {
@@ -44,7 +62,13 @@ pub(crate) struct AdvertiseOptions {
     pub(crate) address6: Option<Source>,
     /// A file that holds the address, read again when it changes.
     pub(crate) file: Option<PathBuf>,
-    /// How often names are resolved and the file is looked at.
+    /// Where a cloud is looked for; `None` is nowhere.
+    pub(crate) cloud: Option<CloudOptions>,
+    /// Whether a router in front is asked for ports, and with them for its address.
+    pub(crate) mapping: Mapping,
+    /// A STUN server, the only outside service that is ever asked, and only when named.
+    pub(crate) stun: Option<HostPort>,
+    /// How often names are resolved and the other sources are looked at.
     pub(crate) refresh: Duration,
 }
 
@@ -57,6 +81,9 @@ impl Default for AdvertiseOptions {
             address: None,
             address6: None,
             file: None,
+            cloud: Some(CloudOptions::default()),
+            mapping: Mapping::Off,
+            stun: None,
             refresh: Duration::from_secs(60),
         }
     }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::options::{AdvertiseOptions, Source};
+use super::options::{AdvertiseOptions, Mapping, Source};
 use crate::limits::covers;
 
 /// An address to tell, and the rule that chose it.
@@ -33,6 +33,12 @@ pub(crate) enum RuleName {
     File,
     /// The local address is globally routable.
     Local,
+    /// The cloud's metadata.
+    Cloud,
+    /// The router that maps our ports.
+    Router,
+    /// The STUN server's answer.
+    Stun,
     /// Nothing fitted: the local address, which is probably wrong.
     Fallback,
 }
@@ -47,6 +53,9 @@ impl RuleName {
             Self::Address => "address",
             Self::File => "file",
             Self::Local => "local",
+            Self::Cloud => "cloud",
+            Self::Router => "router",
+            Self::Stun => "stun",
             Self::Fallback => "fallback",
         }
     }
@@ -98,11 +107,20 @@ pub(crate) struct Known {
     pub(crate) names: BTreeMap<String, Addresses>,
     /// Last good content of the watched file.
     pub(crate) file: Option<Addresses>,
+    /// Last good answer of the cloud's metadata; none of either family is one too.
+    pub(crate) cloud: Option<Addresses>,
+    /// What the router calls itself outside, while it maps ports for us.
+    pub(crate) router: Option<Addresses>,
+    /// Last good answer of the STUN server.
+    pub(crate) stun: Option<Addresses>,
+    /// Our default gateways: who comes from there may be anybody (P177).
+    pub(crate) gateways: Vec<IpAddr>,
 }
 
 /// The address to tell `client`, which reached us on `local`; `None` when none is valid, to be
 /// answered with 425 (P66). First match of: a rule for the client's network, LAN, configured
-/// address, file, public local address, and at last the local address as it is.
+/// address, file, public local address, what was found out ([`found_out`]), and at last the local
+/// address as it is.
 ///
 /// A configured address stands before a public local one: who wrote it down wants it told.
 /// A source that is configured but has no answer never falls through to an inner address.
@@ -120,9 +138,24 @@ pub(crate) fn choose(
     if let Some(rule) = options.rules.iter().find(|r| covers(&r.clients, client)) {
         return value(&rule.address, known, local).map(found(RuleName::Network(rule.clients)));
     }
-    if options.lan != Some(false) && is_private(client) && is_private(local) {
-        return Some(Choice { address: local, rule: RuleName::Lan });
+    let lan = options.lan != Some(false) && is_private(client) && is_private(local);
+    let lan = lan.then_some(Choice { address: local, rule: RuleName::Lan });
+    if lan.is_some() && !known.gateways.contains(&client) {
+        return lan;
     }
+    // Our own gateway, or those whose address it hides and who do not see our local one.
+    let outer = outer(options, known, client, local);
+    let found = outer.filter(|choice| choice.rule != RuleName::Fallback);
+    found.or(lan).or(outer)
+}
+
+/// What is told to who is not in the LAN.
+fn outer(
+    options: &AdvertiseOptions,
+    known: &Known,
+    client: IpAddr,
+    local: IpAddr,
+) -> Option<Choice> {
     let source = if local.is_ipv4() { &options.address } else { &options.address6 };
     if let Some(choice) = source.as_ref().and_then(|s| value(s, known, local)) {
         return Some(Choice { address: choice, rule: RuleName::Address });
@@ -136,8 +169,30 @@ pub(crate) fn choose(
     if source.is_some() || unread {
         return None;
     }
-    let rule = if is_public(local) { RuleName::Local } else { RuleName::Fallback };
-    Some(Choice { address: local, rule })
+    if is_public(local) {
+        return Some(Choice { address: local, rule: RuleName::Local });
+    }
+    if let Some(choice) = found_out(known, client, local) {
+        return Some(choice);
+    }
+    // These were asked for by the operator; the cloud is only looked for.
+    let mapping = options.mapping != Mapping::Off && local.is_ipv4();
+    let silent = mapping || (options.stun.is_some() && known.stun.is_none());
+    (!silent).then_some(Choice { address: local, rule: RuleName::Fallback })
+}
+
+/// What nobody wrote down: the cloud's answer, else the router's, else that of STUN. A private one
+/// (the router has a NAT in front of itself) is right for private clients alone.
+fn found_out(known: &Known, client: IpAddr, local: IpAddr) -> Option<Choice> {
+    let answers = [
+        (RuleName::Cloud, known.cloud),
+        (RuleName::Router, known.router),
+        (RuleName::Stun, known.stun),
+    ];
+    answers.into_iter().find_map(|(rule, answer)| {
+        let address = answer?.like(local)?;
+        (is_public(address) || is_private(client)).then_some(Choice { address, rule })
+    })
 }
 
 /// What a source says to somebody who reached us on `local`.

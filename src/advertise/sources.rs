@@ -1,4 +1,5 @@
-//! Keeps the answers of names and of the watched file fresh, in the background.
+//! Keeps the answers of names, of the watched file, of the cloud and of STUN fresh, in the
+//! background.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -9,12 +10,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::Advertiser;
 use super::rules::{Addresses, Known};
+use super::{Advertiser, stun};
+use crate::net::routes::default_gateways;
 
 /// How long one look at a source may take; a resolver's own patience is far longer.
 const LOOK: Duration = Duration::from_secs(5);
@@ -23,29 +25,46 @@ const RETRY: Duration = Duration::from_secs(5);
 /// More than any file with two addresses and a comment needs.
 const FILE_LIMIT: u64 = 4096;
 
-/// What one look at all the sources brought.
-type Looked = (BTreeMap<String, io::Result<Addresses>>, Option<io::Result<Addresses>>);
+/// The watched file, as the log calls it.
+pub(super) const FILE: &str = "the address file";
+/// The cloud's metadata.
+pub(super) const CLOUD: &str = "the cloud's metadata";
+/// The STUN server.
+pub(super) const STUN: &str = "the STUN server";
 
-/// Failures already told, so that each is told once until it ends.
-pub(super) type Told = BTreeSet<String>;
+/// What one look at all the sources brought; `None`: there is no such source.
+#[derive(Debug, Default)]
+struct Looked {
+    names: BTreeMap<String, io::Result<Addresses>>,
+    file: Option<io::Result<Addresses>>,
+    cloud: Option<io::Result<Addresses>>,
+    stun: Option<io::Result<Addresses>>,
+    gateways: Vec<IpAddr>,
+}
+
+/// What is remembered of the sources beside their answers.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    /// Failures already told, so that each is told once until it ends.
+    told: BTreeSet<String>,
+    /// When each was last heard.
+    heard: BTreeMap<String, Instant>,
+}
 
 impl Advertiser {
     /// Looks at every source once; at start, before the first client.
     pub(crate) async fn refresh_once(&self) {
         let looked = self.look().await;
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.known.load_full();
-        let after = settle(&before, looked, &mut told);
+        let after = settle(&before, looked, &mut journal);
         if after != *before {
             self.known.store(Arc::new(after));
         }
     }
 
-    /// Looks at every source again and again until cancelled; returns at once without any.
+    /// Looks at every source again and again until cancelled.
     pub(crate) async fn refresh_forever(self: Arc<Self>, cancel: CancellationToken) {
-        if self.options.names().next().is_none() && self.options.file.is_none() {
-            return;
-        }
         loop {
             let wait = if self.complete() { self.options.refresh } else { RETRY };
             tokio::select! {
@@ -56,81 +75,119 @@ impl Advertiser {
         }
     }
 
-    /// Whether every source has had an answer.
+    /// Whether every source has had an answer that was asked for. A cloud that does not answer at
+    /// once may never do so, and is asked in no hurry.
     fn complete(&self) -> bool {
         let known = self.known.load();
         let file = self.options.file.is_none() || known.file.is_some();
-        file && self.options.names().all(|name| known.names.contains_key(name))
+        let stun = self.options.stun.is_none() || known.stun.is_some();
+        file && stun && self.options.names().all(|name| known.names.contains_key(name))
+    }
+
+    /// How long ago a source was last heard, once that is more than it should be.
+    pub(super) fn stale(&self, source: &str) -> Option<Duration> {
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let age = journal.heard.get(source)?.elapsed();
+        (age > 2 * self.options.refresh + LOOK).then_some(age)
     }
 
     /// All sources at once, so that a slow one does not hold up the others.
     async fn look(&self) -> Looked {
+        let (names, file, cloud, stun) =
+            tokio::join!(self.look_names(), self.look_file(), self.look_cloud(), self.look_stun());
+        Looked { names, file, cloud, stun, gateways: default_gateways() }
+    }
+
+    async fn look_names(&self) -> BTreeMap<String, io::Result<Addresses>> {
         let names: BTreeSet<String> = self.options.names().map(str::to_owned).collect();
         let mut lookups = JoinSet::new();
         for name in names {
             lookups.spawn(async move {
-                let answer = timeout(LOOK, resolve(&name)).await.unwrap_or_else(timed_out);
+                let answer = in_time(resolve(&name)).await;
                 (name, answer)
             });
         }
-        let file = match self.options.file.clone() {
-            Some(path) => {
-                let read = tokio::task::spawn_blocking(move || read_file(&path));
-                let read = async { read.await.unwrap_or_else(|e| Err(io::Error::other(e))) };
-                Some(timeout(LOOK, read).await.unwrap_or_else(timed_out))
-            }
-            None => None,
-        };
         let mut names = BTreeMap::new();
         while let Some(done) = lookups.join_next().await {
             names.extend(done);
         }
-        (names, file)
+        names
+    }
+
+    async fn look_file(&self) -> Option<io::Result<Addresses>> {
+        let path = self.options.file.clone()?;
+        let read = tokio::task::spawn_blocking(move || read_file(&path));
+        Some(in_time(async { read.await.unwrap_or_else(|e| Err(io::Error::other(e))) }).await)
+    }
+
+    async fn look_cloud(&self) -> Option<io::Result<Addresses>> {
+        Some(in_time(self.options.cloud.as_ref()?.ask(self.platform?)).await)
+    }
+
+    async fn look_stun(&self) -> Option<io::Result<Addresses>> {
+        Some(in_time(stun::ask(self.options.stun.as_ref()?)).await)
     }
 }
 
-fn timed_out(_: tokio::time::error::Elapsed) -> io::Result<Addresses> {
-    Err(io::ErrorKind::TimedOut.into())
+async fn in_time(look: impl Future<Output = io::Result<Addresses>>) -> io::Result<Addresses> {
+    timeout(LOOK, look).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// What is known after a look: new answers, and the last good ones where there is none.
-fn settle(before: &Known, (names, file): Looked, told: &mut Told) -> Known {
-    let mut after = before.clone();
-    for (name, answer) in names {
+fn settle(before: &Known, looked: Looked, journal: &mut Journal) -> Known {
+    let mut after = Known { gateways: looked.gateways, ..before.clone() };
+    for (name, answer) in looked.names {
         let last = before.names.get(&name).copied();
-        if let Some(addresses) = settle_one(&name, last, answer, told) {
+        if let Some(addresses) = journal.settle(&name, last, answer) {
             after.names.insert(name, addresses);
         }
     }
-    if let Some(answer) = file {
-        after.file = settle_one("the address file", before.file, answer, told);
+    for (source, answer, known) in [
+        (FILE, looked.file, &mut after.file),
+        (CLOUD, looked.cloud, &mut after.cloud),
+        (STUN, looked.stun, &mut after.stun),
+    ] {
+        if let Some(answer) = answer {
+            *known = journal.settle(source, *known, answer);
+        }
     }
     after
 }
 
-fn settle_one(
-    source: &str,
-    last: Option<Addresses>,
-    answer: io::Result<Addresses>,
-    told: &mut Told,
-) -> Option<Addresses> {
-    match answer {
-        Ok(addresses) => {
-            let recovered = told.remove(source);
-            if recovered || last != Some(addresses) {
-                let before = last.map(|a| a.to_string());
-                info!(source, before, now = %addresses, "advertised address");
-            }
-            Some(addresses)
-        }
-        Err(error) => {
-            if told.insert(source.to_owned()) {
-                match last {
-                    Some(kept) => warn!(source, %error, %kept, "no answer, the last one is kept"),
-                    None => warn!(source, %error, "no answer yet: its clients get 425 for PASV"),
+impl Journal {
+    fn settle(
+        &mut self,
+        source: &str,
+        last: Option<Addresses>,
+        answer: io::Result<Addresses>,
+    ) -> Option<Addresses> {
+        match answer {
+            Ok(addresses) => {
+                let recovered = self.told.remove(source);
+                self.heard.insert(source.to_owned(), Instant::now());
+                if recovered || last != Some(addresses) {
+                    let before = last.map(|a| a.to_string());
+                    info!(source, before, now = %addresses, "advertised address");
                 }
+                Some(addresses)
             }
-            last
+            Err(error) => {
+                if self.told.insert(source.to_owned()) {
+                    self.tell(source, last, &error);
+                }
+                last
+            }
+        }
+    }
+
+    fn tell(&self, source: &str, last: Option<Addresses>, error: &io::Error) {
+        let age = self.heard.get(source).map(|heard| heard.elapsed().as_secs());
+        match last {
+            Some(kept) => warn!(source, %error, %kept, age, "no answer, the last one is kept"),
+            None if source == CLOUD => {
+                warn!(source, %error, "no answer: what it would say is not told")
+            }
+            None => warn!(source, %error, "no answer yet: its clients get 425 for PASV"),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::BuildError;
 use super::acme::Clients;
@@ -97,6 +98,7 @@ impl Parts {
             registry: Registry::new(),
             process: self.seats.clone(),
             server: seats,
+            hidden_told: AtomicBool::new(false),
         })
     }
 

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::parts::{self, Parts};
 use super::privileges::Privileges;
 use super::{BuildError, Stop, outgoing, transparent};
+use crate::advertise::options::Mapping;
 use crate::config::{Config, ListenerConfig};
 use crate::limits;
 use crate::listener::Door;
@@ -33,7 +34,9 @@ impl Single {
         name: Option<&str>,
         stream: TcpStream,
     ) -> Result<Self, BuildError> {
-        let listener = choose(&config.listeners, name)?.clone();
+        let mut listener = choose(&config.listeners, name)?.clone();
+        warn_of_what_is_missing(&listener);
+        listener.advertise.mapping = Mapping::Off;
         let config = Config { listeners: vec![listener.clone()], ..config.clone() };
         let privileges = Privileges::plan(&config, &config.listeners)?.lasting();
         privileges.check()?;
@@ -44,7 +47,6 @@ impl Single {
         outgoing::check(&listener, &reached)?;
         let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
         let seats = Seats::new(limits::most_sessions(descriptors, 1));
-        warn_of_what_is_missing(&listener);
         let door = Parts::new(reached, abilities, xferlog, seats).door(&listener, keys, None)?;
         let door = Arc::new(door);
         Ok(Self { door, stream, shutdown: config.shutdown })
@@ -80,6 +82,13 @@ fn warn_of_what_is_missing(listener: &ListenerConfig) {
             listener = name,
             "no certificate is fetched by a process that carries one session: have an `ftpgate \
              run` beside it keep the same folder"
+        );
+    }
+    if listener.advertise.mapping != Mapping::Off {
+        tracing::warn!(
+            listener = name,
+            "no router is asked for ports by a process that carries one session: forward them on it \
+             by hand, or have an `ftpgate run` serve the listener"
         );
     }
     if listener.mirrored().is_some() {

@@ -11,7 +11,8 @@ use rustls_pki_types::UnixTime;
 
 use super::run::background;
 use super::{Settings, tell};
-use crate::advertise::Advertiser;
+use crate::advertise::options::Mapping;
+use crate::advertise::{Advertiser, mapping};
 use crate::app::privileges::Privileges;
 use crate::app::{control_ports, outgoing, transparent, worker_count};
 use crate::config::{Config, ListenerConfig};
@@ -242,6 +243,10 @@ impl Report {
     async fn advertised(&mut self, listener: &ListenerConfig) {
         let advertiser = Advertiser::new(listener.advertise.clone());
         advertiser.refresh_once().await;
+        self.router(listener, &advertiser).await;
+        if let Some(line) = advertiser.hidden_sources() {
+            self.good(format!("{}: {line}", listener.name));
+        }
         for address in &listener.bind {
             for line in advertiser.describe(address.ip()) {
                 self.good(format!("{}: {line}", listener.name));
@@ -252,6 +257,24 @@ impl Report {
             for line in advertiser.warnings(address.ip()) {
                 self.warn(format!("{}: {line}", listener.name));
             }
+        }
+    }
+
+    /// A router in front is asked who it is, and for no port: it would open one.
+    async fn router(&mut self, listener: &ListenerConfig, advertiser: &Advertiser) {
+        let (mapping, name) = (advertiser.mapping(), &listener.name);
+        if mapping == Mapping::Off {
+            return;
+        }
+        match mapping::probe(mapping).await {
+            Ok((line, address)) => {
+                self.good(format!("{name}: {line}"));
+                if let Some(line) = address.and_then(mapping::behind_another) {
+                    self.warn(format!("{name}: {line}"));
+                }
+                advertiser.set_router(address);
+            }
+            Err(line) => self.bad(format!("{name}: {line}")),
         }
     }
 

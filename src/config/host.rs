@@ -7,6 +7,9 @@ use super::problem::Problem;
 use crate::advertise::options::Source;
 use crate::upstream::options::HostPort;
 
+/// The port of STUN (RFC 8489).
+pub(super) const STUN_PORT: u16 = 3478;
+
 /// What a text is before it is known to be the right kind of host.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Host {
@@ -43,8 +46,9 @@ fn server(item: &Item, default: u16) -> Result<HostPort, Problem> {
     let text = item.text()?;
     let text = text.trim();
     let malformed = || {
-        item.problem("not a server's address")
-            .remedy("write \"ftp.example.com\", \"192.0.2.5:21\" or \"[2001:db8::5]:21\"")
+        item.problem("not a server's address").remedy(format!(
+            "write \"ftp.example.com\", \"192.0.2.5:{default}\" or \"[2001:db8::5]:{default}\""
+        ))
     };
     if text.contains("://") {
         return Err(malformed().remedy("leave out the scheme: write HOST or HOST:PORT"));

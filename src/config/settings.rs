@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::expose;
-use super::host::{Family, advertised};
+use super::host::{Family, STUN_PORT, advertised, host_port};
 use super::item::Item;
 use super::problem::{Place, Problem};
 use super::resolve::Flags;
 use super::section::Section;
 use super::value;
-use crate::advertise::options::{AdvertiseOptions, Rule, Source};
+use crate::advertise::options::{AdvertiseOptions, CloudOptions, Mapping, Rule, Source};
 use crate::data::options::{DataOptions, PortRange};
 use crate::limits::LimitOptions;
 use crate::session::policy::{Policy, PortCommand, UnknownVerbs};
@@ -137,6 +137,12 @@ impl Settings {
             &mut into.lan,
             value::choice(&[("auto", None), ("on", Some(true)), ("off", Some(false))]),
         );
+        s.set("cloud", &mut into.cloud, |item| {
+            let looked_for = value::choice(&[("auto", true), ("off", false)])(item)?;
+            Ok(looked_for.then(CloudOptions::default))
+        });
+        s.set("mapping", &mut into.mapping, value::choice(MAPPING));
+        s.set("stun", &mut into.stun, |item| host_port(STUN_PORT)(item).map(Some));
         s.set("refresh", &mut into.refresh, value::duration(SECOND..=DAY));
         if let Some(rules) = s.tables("rules", rule) {
             into.rules = rules;
@@ -211,6 +217,14 @@ impl Settings {
         s.finish();
     }
 }
+
+const MAPPING: &[(&str, Mapping)] = &[
+    ("off", Mapping::Off),
+    ("auto", Mapping::Auto),
+    ("pcp", Mapping::Pcp),
+    ("nat-pmp", Mapping::NatPmp),
+    ("upnp", Mapping::Upnp),
+];
 
 const PORT_COMMAND: &[(&str, PortCommand)] =
     &[("strict", PortCommand::Strict), ("replace", PortCommand::Replace)];

@@ -7,15 +7,18 @@
 //! peers by the TLS session that these resume ([`Proof`]), and only as the last resort (S5).
 
 mod lease;
+mod local;
+mod mapped;
 mod sharing;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -24,6 +27,8 @@ use crate::net::socket;
 use crate::tls::ServerSession;
 use lease::Handed;
 pub(crate) use lease::{PortLease, Visitor};
+pub(crate) use local::Local;
+pub(crate) use mapped::Mapped;
 use sharing::{Claimant, Unsorted};
 
 /// Ports held by somebody else that one lease passes over before it asks to share. Each costs
@@ -76,44 +81,13 @@ pub(crate) struct Proof {
     pub(crate) patience: Duration,
 }
 
-/// Where a data port listens: a local address, and for IPv6 the link that a link-local one is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Local {
-    ip: IpAddr,
-    link: u32,
-}
-
-impl From<IpAddr> for Local {
-    fn from(ip: IpAddr) -> Self {
-        Self { ip: ip.to_canonical(), link: 0 }
-    }
-}
-
-impl From<SocketAddr> for Local {
-    fn from(address: SocketAddr) -> Self {
-        let link = match address {
-            SocketAddr::V4(_) => 0,
-            SocketAddr::V6(v6) => v6.scope_id(),
-        };
-        Self { ip: address.ip().to_canonical(), link }
-    }
-}
-
-impl Local {
-    fn port(self, port: u16) -> SocketAddr {
-        match self.ip {
-            IpAddr::V4(ip) => (ip, port).into(),
-            IpAddr::V6(ip) => SocketAddrV6::new(ip, port, 0, self.link).into(),
-        }
-    }
-}
-
 /// The ports of one side of a listener, on each local address apart. Shared by all workers; its
 /// lock is never held across a system call or an await.
 #[derive(Debug)]
 pub(crate) struct PortPool {
     options: PortOptions,
     usable: Vec<u16>,
+    mapped: ArcSwapOption<Mapped>,
     by_address: Mutex<HashMap<Local, Ports>>,
     next_lease: AtomicU64,
     passed_over: AtomicU64,
@@ -196,15 +170,14 @@ impl Ports {
         Self { free: usable.to_vec(), resting: VecDeque::new(), open: BTreeMap::new() }
     }
 
-    /// Any unused port, unpredictably; a resting one only if there is no other.
-    fn take(&mut self) -> Option<u16> {
-        if !self.free.is_empty() {
-            return Some(self.free.swap_remove(rand::random_range(0..self.free.len())));
+    /// Any unused port that suits, unpredictably; a resting one only if there is no other.
+    fn take(&mut self, suits: impl Fn(u16) -> bool) -> Option<u16> {
+        if let Some(place) = pick(self.free.len(), |n| self.free.get(n).is_some_and(|p| suits(*p)))
+        {
+            return Some(self.free.swap_remove(place));
         }
-        if self.resting.is_empty() {
-            return None;
-        }
-        self.resting.swap_remove_back(rand::random_range(0..self.resting.len()))
+        let resting = |n| self.resting.get(n).is_some_and(|p| suits(*p));
+        self.resting.swap_remove_back(pick(self.resting.len(), resting)?)
     }
 
     /// How many are neither open nor on their way.
@@ -219,11 +192,16 @@ impl Ports {
         }
     }
 
-    /// The open port where the fewest wait for the address of `newcomer`, searched from a random
-    /// one on.
-    fn shareable(&mut self, newcomer: &Waiting) -> Option<(&mut OpenPort, Arc<Listener>)> {
+    /// The open port that suits and where the fewest wait for the address of `newcomer`, searched
+    /// from a random one on.
+    fn shareable(
+        &mut self,
+        newcomer: &Waiting,
+        suits: impl Fn(u16) -> bool,
+    ) -> Option<(&mut OpenPort, Arc<Listener>)> {
         let start = rand::random::<u16>();
         let ports = self.open.range(start..).chain(self.open.range(..start));
+        let ports = ports.filter(|(port, _)| suits(**port));
         let rivals = ports.filter_map(|(&port, open)| Some((port, open.rivals(newcomer)?)));
         let (port, _) = rivals.min_by_key(|(_, rivals)| *rivals)?;
         let open = self.open.get_mut(&port)?;
@@ -267,12 +245,19 @@ impl Ports {
     }
 }
 
+/// One of so many that suits, the first from a random one on.
+fn pick(count: usize, suits: impl Fn(usize) -> bool) -> Option<usize> {
+    let start = if count == 0 { 0 } else { rand::random_range(0..count) };
+    (start..count).chain(0..start).find(|&place| suits(place))
+}
+
 impl PortPool {
     /// A pool in which every usable port is unused; nothing is bound yet.
     pub(crate) fn new(options: PortOptions) -> Arc<Self> {
         Arc::new(Self {
             usable: options.usable().collect(),
             options,
+            mapped: ArcSwapOption::empty(),
             by_address: Mutex::default(),
             next_lease: AtomicU64::new(0),
             passed_over: AtomicU64::new(0),
@@ -295,11 +280,21 @@ impl PortPool {
         expected: IpAddr,
         proof: Option<Proof>,
     ) -> Result<PortLease, LeaseError> {
-        let (address, expected) = (self.listen_address(local.into()), Expected::new(expected));
+        self.lease_of(local.into(), expected, proof, |_| true)
+    }
+
+    fn lease_of(
+        self: &Arc<Self>,
+        local: Local,
+        expected: IpAddr,
+        proof: Option<Proof>,
+        suits: impl Fn(u16) -> bool,
+    ) -> Result<PortLease, LeaseError> {
+        let (address, expected) = (self.listen_address(local), Expected::new(expected));
         let (waiting, handed) = self.enlist(expected, proof);
         let mut taken = Vec::new();
         while taken.len() < BIND_TRIES {
-            let Some(place) = self.take(address) else { break };
+            let Some(place) = self.take(address, &suits) else { break };
             let bound = self.listen(address.port(place.port));
             match bound.and_then(TcpListener::from_std) {
                 Ok(socket) => return Ok(self.open(socket, place, waiting, handed)),
@@ -310,7 +305,7 @@ impl PortPool {
                 Err(e) => return Err(LeaseError::Local(e)),
             }
         }
-        self.share(address, waiting, handed).ok_or(LeaseError::Exhausted)
+        self.share(address, waiting, handed, suits).ok_or(LeaseError::Exhausted)
     }
 
     /// How many ports listen now.
@@ -345,10 +340,10 @@ impl PortPool {
         self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(self: &Arc<Self>, address: Local) -> Option<Place> {
+    fn take(self: &Arc<Self>, address: Local, suits: impl Fn(u16) -> bool) -> Option<Place> {
         let mut by_address = self.lock();
         let ports = by_address.entry(address).or_insert_with(|| Ports::new(&self.usable));
-        let port = ports.take()?;
+        let port = ports.take(suits)?;
         Some(Place { pool: Arc::clone(self), address, port })
     }
 
@@ -377,9 +372,10 @@ impl PortPool {
         address: Local,
         waiting: Waiting,
         handed: mpsc::Receiver<Handed>,
+        suits: impl Fn(u16) -> bool,
     ) -> Option<PortLease> {
         let mut by_address = self.lock();
-        let (open, listener) = by_address.get_mut(&address)?.shareable(&waiting)?;
+        let (open, listener) = by_address.get_mut(&address)?.shareable(&waiting, suits)?;
         let lease = PortLease::new(handed, waiting.lease, &listener);
         open.join(waiting);
         Some(lease)

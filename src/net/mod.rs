@@ -1,7 +1,10 @@
-//! Sockets: every option in the program is set here. Streams: plain or under TLS.
+//! Sockets: every option in the program is set here. Streams: plain or under TLS. What else is
+//! asked of the network beside us: its default gateway, a small HTTP exchange.
 
 pub(crate) mod device;
 pub(crate) mod helper;
+pub(crate) mod http;
+pub(crate) mod routes;
 pub(crate) mod socket;
 pub(crate) mod stream;
 pub(crate) mod tls_stream;

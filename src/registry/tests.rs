@@ -37,6 +37,19 @@ fn one_client_has_its_share_and_gets_it_back() {
 }
 
 #[test]
+fn an_address_that_hides_many_is_no_client() {
+    let registry = Registry::new();
+    let limits = LimitOptions { connections_per_minute: 1, ..limits() }.of_many();
+    let many = || registry.admit(A.parse().unwrap(), &limits);
+    let permits: Vec<_> = (0..3).map(|_| many().unwrap()).collect();
+    assert_eq!(registry.sessions_of("::ffff:192.0.2.1".parse().unwrap()), 3);
+    assert_eq!(registry.sessions_of(B.parse().unwrap()), 0);
+    assert_eq!(many().unwrap_err(), Refusal::LoginsPending, "bounds on all of them stay");
+    drop(permits);
+    assert_eq!(registry.sessions_of(A.parse().unwrap()), 0);
+}
+
+#[test]
 fn seats_are_given_back_with_the_session() {
     let registry = Registry::new();
     let (process, server) = (Seats::new(2), Seats::new(1));

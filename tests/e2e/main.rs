@@ -6,10 +6,12 @@
 mod classic;
 mod forward;
 mod ftps;
+mod hidden;
 mod hostile;
 mod interrupt;
 mod jobs;
 mod limits;
+mod mapping;
 mod matrix;
 mod modes;
 mod operator;
@@ -18,3 +20,4 @@ mod ports;
 mod router;
 mod starting;
 mod support;
+mod whereami;

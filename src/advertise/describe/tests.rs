@@ -99,3 +99,84 @@ fn a_wildcard_stands_for_a_real_address() {
     assert!(seen.is_ipv4());
     assert_eq!(outward(ip("::ffff:10.0.0.1")), ip("10.0.0.1"));
 }
+
+/// A machine that says of itself that it is in AWS; nobody answers there.
+fn in_aws() -> (tempfile::TempDir, AdvertiseOptions) {
+    let folder = tempfile::tempdir().unwrap();
+    let dmi = folder.path().join("class/dmi/id");
+    std::fs::create_dir_all(&dmi).unwrap();
+    std::fs::write(dmi.join("sys_vendor"), "Amazon EC2\n").unwrap();
+    let cloud = Some(crate::advertise::cloud::CloudOptions {
+        sys: folder.path().into(),
+        metadata: "127.0.0.1:9".parse().unwrap(),
+    });
+    (folder, AdvertiseOptions { lan: Some(true), cloud, ..AdvertiseOptions::default() })
+}
+
+#[test]
+fn the_source_that_decided_is_named() {
+    let (_folder, options) = in_aws();
+    let server = crate::upstream::options::HostPort { host: "stun.example".into(), port: 3478 };
+    let advertiser = Advertiser::new(AdvertiseOptions { stun: Some(server), ..options });
+    let other = |advertiser: &Advertiser| advertiser.describe(ip("10.0.0.1")).pop().unwrap();
+    let v4 = |text: &str| Some(rules::Addresses { v4: text.parse().ok(), v6: None });
+    advertiser.known.store(Arc::new(Known { stun: v4("203.0.113.3"), ..Known::default() }));
+    assert_eq!(
+        other(&advertiser),
+        "other clients are told 203.0.113.3 (rule stun: stun.example:3478)"
+    );
+    advertiser.set_router("203.0.113.2".parse().ok());
+    assert_eq!(other(&advertiser), "other clients are told 203.0.113.2 (rule router)");
+    let warnings = advertiser.warnings(ip("10.0.0.1")).join("\n");
+    assert!(
+        warnings.contains("is 203.0.113.2, but the STUN server sees 203.0.113.3"),
+        "{warnings}"
+    );
+    advertiser.known.rcu(|known| Known { cloud: v4("203.0.113.1"), ..Known::clone(known) });
+    assert_eq!(other(&advertiser), "other clients are told 203.0.113.1 (rule cloud: AWS)");
+    advertiser.set_router(None);
+    assert_eq!(advertiser.known.load().cloud, v4("203.0.113.1"), "and nothing else is lost");
+}
+
+#[test]
+fn a_cloud_that_does_not_answer_is_a_warning_and_silent_stun_a_problem() {
+    let (_folder, options) = in_aws();
+    let advertiser = Advertiser::new(options.clone());
+    let warnings = advertiser.warnings(ip("10.0.0.1"));
+    assert!(warnings[0].contains("this machine is in AWS, but its metadata do not answer"));
+    assert!(warnings[1].contains("PUBLIC-ADDRESS"), "{warnings:?}");
+    assert!(advertiser.problems(ip("10.0.0.1")).is_empty());
+    let off = Advertiser::new(AdvertiseOptions { cloud: None, ..options });
+    assert_eq!(off.warnings(ip("10.0.0.1")).len(), 1);
+    let server = crate::upstream::options::HostPort { host: "stun.example".into(), port: 3478 };
+    let stun = AdvertiseOptions { stun: Some(server), lan: Some(true), ..Default::default() };
+    let problems = Advertiser::new(stun).problems(ip("10.0.0.1"));
+    assert_eq!(problems[0], "the STUN server stun.example:3478 has not answered");
+    assert_eq!(problems[1], "other clients get 425 for PASV");
+}
+
+#[test]
+fn who_comes_through_the_mapped_router_is_told_apart() {
+    let mapping = super::super::options::Mapping::Auto;
+    let advertiser =
+        Advertiser::new(AdvertiseOptions { mapping, lan: Some(true), ..Default::default() });
+    let routed = |client: &str, local: &str| advertiser.is_through_router(ip(client), ip(local));
+    assert!(routed("8.8.8.8", "192.168.1.10"), "and so it stays while the router is silent");
+    advertiser.set_router("203.0.113.2".parse().ok());
+    assert!(routed("8.8.8.8", "192.168.1.10"));
+    assert!(!routed("192.168.1.7", "192.168.1.10"));
+    assert!(!routed("2a00::1", "2a00::2"));
+    let off = Advertiser::new(AdvertiseOptions::default());
+    assert!(!off.is_through_router(ip("8.8.8.8"), ip("192.168.1.10")));
+}
+
+#[test]
+fn the_gateway_hides_others() {
+    let advertiser = Advertiser::new(AdvertiseOptions::default());
+    let hides = |client: &str| advertiser.hides(ip(client), ip("172.17.0.2"));
+    assert!(!hides("172.17.0.1"));
+    let gateways = vec![ip("172.17.0.1")];
+    advertiser.known.store(Arc::new(Known { gateways, ..Known::default() }));
+    assert!(hides("172.17.0.1") && hides("::ffff:172.17.0.1"));
+    assert!(!hides("172.17.0.3"));
+}

@@ -193,3 +193,75 @@ proptest! {
         prop_assert_eq!(choice.map(|c| c.address), expected);
     }
 }
+
+fn found(cloud: Option<&str>, router: Option<&str>, stun: Option<&str>) -> Known {
+    let source = |text: Option<&str>| text.map(|text| addresses(Some(text), None));
+    let (cloud, router, stun) = (source(cloud), source(router), source(stun));
+    Known { cloud, router, stun, ..Known::default() }
+}
+
+#[test]
+fn what_was_found_out_comes_after_what_is_written_and_before_the_fallback() {
+    let (cloud, router, stun) = (Some("203.0.113.1"), Some("203.0.113.2"), Some("203.0.113.3"));
+    let table = [
+        (found(cloud, router, stun), "203.0.113.1 cloud"),
+        (found(None, router, stun), "203.0.113.2 router"),
+        (found(None, None, stun), "203.0.113.3 stun"),
+        (found(None, None, None), "192.168.1.10 fallback"),
+    ];
+    for (known, expected) in table {
+        assert_eq!(told(&options(), &known, "8.8.8.8", "192.168.1.10"), expected);
+    }
+    let known = found(cloud, router, stun);
+    assert_eq!(told(&options(), &known, "8.8.8.8", "9.9.9.9"), "9.9.9.9 local");
+    assert_eq!(told(&options(), &known, "192.168.1.7", "192.168.1.10"), "192.168.1.10 lan");
+    assert_eq!(told(&options(), &known, "2a00::1", "fd00::2"), "fd00::2 fallback");
+    let written =
+        AdvertiseOptions { address: Some(Source::Literal(ip("203.0.113.7"))), ..options() };
+    assert_eq!(told(&written, &known, "8.8.8.8", "192.168.1.10"), "203.0.113.7 address");
+}
+
+/// The router's own address is private: right for those between the two routers, for nobody else.
+#[test]
+fn the_address_of_a_router_behind_a_router_is_no_public_one() {
+    let mapping = AdvertiseOptions { mapping: Mapping::Auto, lan: Some(false), ..options() };
+    for inner in ["100.64.3.4", "192.168.178.2"] {
+        let known = found(None, Some(inner), None);
+        assert_eq!(told(&mapping, &known, "8.8.8.8", "192.168.1.10"), "none");
+        let neighbour = told(&mapping, &known, "192.168.178.9", "192.168.1.10");
+        assert_eq!(neighbour, format!("{inner} router"));
+        let known = found(None, Some(inner), Some("203.0.113.3"));
+        assert_eq!(told(&mapping, &known, "8.8.8.8", "192.168.1.10"), "203.0.113.3 stun");
+    }
+}
+
+#[test]
+fn a_source_that_was_asked_for_never_falls_through() {
+    let known = Known::default();
+    let mapping = AdvertiseOptions { mapping: Mapping::Upnp, ..options() };
+    assert_eq!(told(&mapping, &known, "8.8.8.8", "192.168.1.10"), "none");
+    assert_eq!(told(&mapping, &known, "2a00::1", "fd00::2"), "fd00::2 fallback", "IPv4 only");
+    let server = crate::upstream::options::HostPort { host: "stun.example".into(), port: 3478 };
+    let stun = AdvertiseOptions { stun: Some(server), ..options() };
+    assert_eq!(told(&stun, &known, "8.8.8.8", "192.168.1.10"), "none");
+    assert_eq!(told(&stun, &known, "192.168.1.7", "192.168.1.10"), "192.168.1.10 lan");
+    let answered = Known { cloud: Some(Addresses::default()), ..Known::default() };
+    let cloud = told(&options(), &answered, "8.8.8.8", "192.168.1.10");
+    assert_eq!(cloud, "192.168.1.10 fallback", "the cloud is only looked for");
+}
+
+/// Hairpin and containers: who comes through our own gateway does not see our local address.
+#[test]
+fn who_comes_through_the_gateway_is_not_in_the_lan() {
+    let known = Known { gateways: vec![ip("192.168.1.1")], ..Known::default() };
+    let written =
+        AdvertiseOptions { address: Some(Source::Literal(ip("203.0.113.7"))), ..options() };
+    assert_eq!(told(&written, &known, "192.168.1.1", "192.168.1.10"), "203.0.113.7 address");
+    assert_eq!(told(&written, &known, "192.168.1.2", "192.168.1.10"), "192.168.1.10 lan");
+    // As long as nothing else is known, it may be the gateway itself.
+    assert_eq!(told(&options(), &known, "192.168.1.1", "192.168.1.10"), "192.168.1.10 lan");
+    let mapping = AdvertiseOptions { mapping: Mapping::Auto, ..options() };
+    assert_eq!(told(&mapping, &known, "192.168.1.1", "192.168.1.10"), "192.168.1.10 lan");
+    let off = AdvertiseOptions { lan: Some(false), ..mapping };
+    assert_eq!(told(&off, &known, "192.168.1.1", "192.168.1.10"), "none");
+}

@@ -12,7 +12,7 @@ fn v4(text: &str) -> Addresses {
 }
 
 fn answer(name: &str, answer: io::Result<Addresses>) -> Looked {
-    (BTreeMap::from([(name.to_owned(), answer)]), None)
+    Looked { names: BTreeMap::from([(name.to_owned(), answer)]), ..Looked::default() }
 }
 
 fn down() -> io::Result<Addresses> {
@@ -21,25 +21,25 @@ fn down() -> io::Result<Addresses> {
 
 #[test]
 fn the_last_good_answer_is_kept() {
-    let mut told = Told::new();
-    let known = settle(&Known::default(), answer("n", down()), &mut told);
+    let mut journal = Journal::default();
+    let known = settle(&Known::default(), answer("n", down()), &mut journal);
     assert_eq!(known, Known::default(), "nothing is made up");
-    let known = settle(&known, answer("n", Ok(v4("203.0.113.7"))), &mut told);
-    let known = settle(&known, answer("n", down()), &mut told);
+    let known = settle(&known, answer("n", Ok(v4("203.0.113.7"))), &mut journal);
+    let known = settle(&known, answer("n", down()), &mut journal);
     assert_eq!(known.names["n"], v4("203.0.113.7"));
-    let known = settle(&known, answer("n", Ok(v4("203.0.113.8"))), &mut told);
+    let known = settle(&known, answer("n", Ok(v4("203.0.113.8"))), &mut journal);
     assert_eq!(known.names["n"], v4("203.0.113.8"));
 }
 
 #[test]
 fn a_failure_is_told_once_until_it_ends() {
-    let mut told = Told::new();
-    let known = settle(&Known::default(), answer("n", down()), &mut told);
-    assert!(told.contains("n"));
-    let known = settle(&known, answer("n", Ok(v4("203.0.113.7"))), &mut told);
-    assert!(told.is_empty(), "the next failure is news again");
-    settle(&known, (BTreeMap::new(), Some(down())), &mut told);
-    assert_eq!(told.len(), 1);
+    let mut journal = Journal::default();
+    let known = settle(&Known::default(), answer("n", down()), &mut journal);
+    assert!(journal.told.contains("n"));
+    let known = settle(&known, answer("n", Ok(v4("203.0.113.7"))), &mut journal);
+    assert!(journal.told.is_empty(), "the next failure is news again");
+    settle(&known, Looked { file: Some(down()), ..Looked::default() }, &mut journal);
+    assert_eq!(journal.told.len(), 1);
 }
 
 #[test]
@@ -101,8 +101,31 @@ async fn names_are_resolved_in_the_background_of_choosing() {
     assert_eq!(told(&advertiser).as_deref(), Some("127.0.0.1 address"));
 }
 
-#[tokio::test]
-async fn nothing_to_watch_is_no_task() {
-    let advertiser = Advertiser::new(AdvertiseOptions::default());
-    advertiser.refresh_forever(CancellationToken::new()).await;
+/// Asked for by nobody, the cloud may be silent; asked for by the operator, STUN may not.
+#[test]
+fn a_silent_cloud_is_gone_without() {
+    let mut journal = Journal::default();
+    let looked = || Looked { cloud: Some(down()), stun: Some(down()), ..Looked::default() };
+    let known = settle(&Known::default(), looked(), &mut journal);
+    assert_eq!(known, Known::default());
+    let answered = Looked { cloud: Some(Ok(Addresses::default())), ..Looked::default() };
+    let known = settle(&known, answered, &mut journal);
+    assert_eq!(known.cloud, Some(Addresses::default()), "to have no address is an answer");
+    let known = settle(&known, looked(), &mut journal);
+    assert_eq!(known.cloud, Some(Addresses::default()), "and is kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_answer_has_an_age() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("address");
+    fs::write(&path, "203.0.113.7").unwrap();
+    let advertiser = watching(path.clone());
+    advertiser.refresh_once().await;
+    assert_eq!(advertiser.stale(FILE), None);
+    fs::remove_file(&path).unwrap();
+    tokio::time::advance(Duration::from_secs(600)).await;
+    advertiser.refresh_once().await;
+    assert_eq!(advertiser.stale(FILE), Some(Duration::from_secs(600)));
+    assert_eq!(told(&advertiser).as_deref(), Some("203.0.113.7 file"));
 }

@@ -7,6 +7,7 @@ use super::super::problem::Problem;
 use super::super::section::Section;
 use super::super::settings::Settings;
 use super::super::value;
+use crate::advertise::options::Mapping;
 use crate::data::options::PortRange;
 use crate::ftp::login::Destination;
 use crate::upstream::destinations::{self, Destinations, Mode};
@@ -121,8 +122,12 @@ pub(super) fn clients(mode: Mode) -> Vec<IpNet> {
     }
 }
 
-/// Who names a server in the login has to be greeted first, by us.
+/// What a mode asks of the settings. Who names a server in the login has to be greeted first, by us.
 pub(super) fn instruct(mode: Mode, settings: &mut Settings) {
+    // A way to other servers is not opened to the Internet.
+    if mode != Mode::Gateway {
+        settings.advertise.mapping = Mapping::Off;
+    }
     if mode == Mode::Forward {
         settings.policy.forward = true;
         settings.policy.greeting.get_or_insert_with(|| GREETING.into());

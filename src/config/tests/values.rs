@@ -5,6 +5,7 @@ use super::super::host::{self, Family};
 use super::super::item::Item;
 use super::super::value;
 use super::*;
+use crate::advertise::options::Mapping;
 use crate::advertise::options::Source;
 use crate::data::options::Expose;
 use crate::net::device::Device;
@@ -105,6 +106,38 @@ fn listening_addresses() {
     ] {
         assert_eq!(bind(text), None, "{text}");
     }
+}
+
+#[test]
+fn sources_of_the_advertised_address() {
+    let advertise = |text: &str| {
+        let read = read(&format!("{SMALL}[advertise]\n{text}"), &[]);
+        read.map(|(config, _)| config.listeners[0].advertise.clone()).ok()
+    };
+    let written =
+        advertise("cloud = \"off\"\nmapping = \"nat-pmp\"\nstun = \"stun.example\"").unwrap();
+    assert_eq!((written.cloud, written.mapping), (None, Mapping::NatPmp));
+    assert_eq!(written.stun.unwrap().to_string(), "stun.example:3478");
+    let implied = advertise("").unwrap();
+    assert_eq!((implied.mapping, implied.stun), (Mapping::Off, None), "asked for, or nobody is");
+    assert!(implied.cloud.is_some());
+    let other = advertise("stun = \"[2001:db8::5]:19302\"").unwrap();
+    assert_eq!(other.stun.unwrap().to_string(), "[2001:db8::5]:19302");
+    for text in ["cloud = true", "mapping = \"on\"", "stun = \"stun:a.example\"", "stun = \"\""] {
+        assert!(advertise(text).is_none(), "{text}");
+    }
+}
+
+/// What leads to other servers is not opened to the Internet.
+#[test]
+fn only_a_gateway_is_mapped() {
+    let text = "[[listener]]\nname = \"in\"\nbind = \"127.0.0.1:2121\"\nupstream = \"s\"\n\
+        [[listener]]\nname = \"out\"\nbind = \"127.0.0.1:2122\"\nmode = \"forward\"\n\
+        destinations = [\"ftp.example\"]\n[[upstream]]\nname = \"s\"\naddress = \"ftpd\"\n\
+        [advertise]\nmapping = \"auto\"\n";
+    let (config, _) = read(text, &[]).unwrap();
+    let mapping: Vec<Mapping> = config.listeners.iter().map(|l| l.advertise.mapping).collect();
+    assert_eq!(mapping, [Mapping::Auto, Mapping::Off]);
 }
 
 #[test]

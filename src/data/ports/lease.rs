@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::{Listener, Place, Verdict, sharing};
+use super::{Listener, Mapped, Place, Verdict, sharing};
 
 /// Pause after an accept that failed for want of descriptors or memory (S24).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -40,6 +40,8 @@ pub(crate) struct PortLease {
     handed: mpsc::Receiver<Handed>,
     lease: u64,
     listener: Arc<Listener>,
+    /// The peer comes through a router that has these.
+    pub(super) mapped: Option<Arc<Mapped>>,
     /// Of the port, before this lease.
     strangers_before: u32,
 }
@@ -51,7 +53,7 @@ impl PortLease {
         listener: &Arc<Listener>,
     ) -> Self {
         let strangers_before = listener.strangers.load(Ordering::Relaxed);
-        Self { handed, lease, listener: Arc::clone(listener), strangers_before }
+        Self { handed, lease, listener: Arc::clone(listener), mapped: None, strangers_before }
     }
 
     #[cfg(test)]
@@ -63,7 +65,8 @@ impl PortLease {
     /// The port to tell the peer (P69).
     pub(crate) fn exposed_port(&self) -> u16 {
         let Place { pool, port, .. } = &self.listener.place;
-        pool.options.expose.told(*port).unwrap_or(*port)
+        let mapped = self.mapped.as_ref().and_then(|mapped| mapped.get(port).copied());
+        mapped.or_else(|| pool.options.expose.told(*port)).unwrap_or(*port)
     }
 
     /// Connections to the port, since this lease waits, that nobody waits for (S4).

@@ -28,7 +28,14 @@ impl Driver {
         } else {
             None
         };
-        let lease = match pool.lease(local, expected, proof) {
+        let routed = side == Side::Downstream
+            && self.rooms.advertiser.is_through_router(self.info.client.ip(), local.ip());
+        let lease = if routed {
+            pool.lease_mapped(local, expected, proof)
+        } else {
+            pool.lease(local, expected, proof)
+        };
+        let lease = match lease {
             Ok(lease) => lease,
             Err(error) => return Err(self.no_lease(side, expected, &error)),
         };

@@ -4,6 +4,7 @@ pub(crate) mod ftp;
 pub(crate) mod gateway;
 pub(crate) mod lab;
 pub(crate) mod mock;
+pub(crate) mod natbox;
 pub(crate) mod net;
 pub(crate) mod pebble;
 pub(crate) mod peer;
