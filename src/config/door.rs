@@ -18,6 +18,7 @@ use super::types::ListenerConfig;
 use super::value;
 use crate::data::options::PortOptions;
 use crate::limits::AccessList;
+use crate::session::policy::Rfc6384;
 use crate::upstream::destinations::Mode;
 
 /// Longest greeting, bytes: with its code it stays below every client's line limit.
@@ -83,7 +84,9 @@ impl Doors<'_> {
         let greeting = s.take("greeting", greeting);
         let mut settings = self.base.clone();
         settings.read(&mut s, flags, |_| ());
-        let tls = tls::Protection::read(s.section("tls"));
+        let silent = mode.is_transparent() || settings.policy.rfc6384 != Rfc6384::Off;
+        let plain = server.is_some_and(|server| !server.is_protected());
+        let tls = tls::Protection::read(s.section("tls"), silent && plain);
         if let Some(binds) = &binds {
             tls.check_ports(&s, &binds.addresses);
         }

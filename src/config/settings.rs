@@ -14,7 +14,7 @@ use super::value;
 use crate::advertise::options::{AdvertiseOptions, CloudOptions, Mapping, Rule, Source};
 use crate::data::options::{DataOptions, PortRange};
 use crate::limits::LimitOptions;
-use crate::session::policy::{Policy, PortCommand, UnknownVerbs};
+use crate::session::policy::{Policy, PortCommand, Rfc6384, UnknownVerbs};
 
 /// Ports that are held all the time.
 const FORWARDED: u16 = 1000;
@@ -220,6 +220,7 @@ impl Settings {
         if let Some(verbs) = s.list("slow_verbs", verb) {
             policy.slow_verbs = verbs;
         }
+        s.set("rfc6384", &mut policy.rfc6384, value::choice(RFC6384));
         s.set("hide_addresses", &mut policy.hide_addresses, Item::boolean);
         s.set("bare_lf", &mut policy.bare_lf, Item::boolean);
         s.finish();
@@ -239,6 +240,9 @@ const PORT_COMMAND: &[(&str, PortCommand)] =
 
 const UNKNOWN_VERBS: &[(&str, UnknownVerbs)] =
     &[("pass", UnknownVerbs::Pass), ("refuse", UnknownVerbs::Refuse)];
+
+const RFC6384: &[(&str, Rfc6384)] =
+    &[("off", Rfc6384::Off), ("on", Rfc6384::On), ("strict", Rfc6384::Strict)];
 
 /// Remembers where the value of a parser stands.
 fn located<T>(

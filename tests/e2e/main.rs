@@ -16,6 +16,7 @@ mod limits;
 mod mapping;
 mod matrix;
 mod modes;
+mod nat64;
 mod operator;
 mod origins;
 mod ports;
