@@ -332,7 +332,7 @@ impl Driver {
     // --- end ---
 
     /// Says the last words, within bounds.
-    async fn finish(mut self) {
+    async fn finish(&mut self) {
         self.transfer = None;
         self.leases = [None, None];
         let words = poll_fn(|cx| {
