@@ -50,6 +50,7 @@ async fn serve(mut stream: TcpStream, script: &Script, tls: &TlsServer) {
     let Ok((mut stream, _)) = tls::accept(stream, config, PATIENCE).await else { return };
     if script.implicit {
         stream.write_all(greeting).await.unwrap();
+        stream.flush().await.unwrap();
     }
     play(&mut BufReader::new(stream), &mut answers).await;
 }
