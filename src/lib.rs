@@ -28,6 +28,8 @@ mod telemetry;
 mod tls;
 mod upstream;
 
+pub use net::proxy_header;
+
 mod listener;
 
 pub mod app;

@@ -1,5 +1,7 @@
 //! The doors: accept, look who it is, start a session.
 
+pub(crate) mod preamble;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::registry::{Refusal, Registry, SessionPermit};
 use crate::session::driver;
 use crate::session::driver::arrival::Arrival;
 use crate::session::driver::rooms::Rooms;
+use preamble::Preamble;
 
 /// First and longest pause after accept(2) failed: a lack of descriptors must not spin (S24).
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -36,6 +39,8 @@ pub(crate) struct Door {
     pub(crate) access: AccessList,
     /// How many.
     pub(crate) limits: LimitOptions,
+    /// The PROXY header that has to come first, where balancers bring the clients.
+    pub(crate) preamble: Option<Arc<Preamble>>,
     /// Its live sessions.
     pub(crate) registry: Arc<Registry>,
     /// The places of the process, which all listeners share.
@@ -83,7 +88,7 @@ impl Door {
 
     /// Starts a session, if there is room for it, that is counted in `sessions`.
     pub(crate) fn welcome(
-        &self,
+        self: &Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
         sessions: &TaskTracker,
@@ -97,6 +102,32 @@ impl Door {
                 return turn_away(&stream, canned::NOT_WELCOME);
             }
         };
+        let Some(preamble) = &self.preamble else {
+            return self.begin(stream, arrival, sessions, drain);
+        };
+        let Some(place) = preamble.enter(peer, &self.process) else { return };
+        let (door, tracker, drain) = (self.clone(), sessions.clone(), drain.clone());
+        sessions.spawn(async move {
+            let arrival = tokio::select! {
+                arrival = place.read(&stream, arrival) => arrival,
+                () = drain.cancelled() => None,
+            };
+            if let Some(arrival) = arrival {
+                door.begin(stream, arrival, &tracker, &drain);
+            }
+        });
+    }
+
+    /// The client is known: its session begins, or it is turned away.
+    fn begin(
+        &self,
+        stream: TcpStream,
+        arrival: Arrival,
+        sessions: &TaskTracker,
+        drain: &CancellationToken,
+    ) {
+        let listener = &*self.rooms.name;
+        let client = arrival.client;
         match self.admit(&arrival) {
             Ok(permit) => {
                 let session =
@@ -105,7 +136,7 @@ impl Door {
             }
             Err((why, reply)) => {
                 let server = arrival.server.map(tracing::field::display);
-                tracing::info!(listener, client = %peer, server, why, "refused");
+                tracing::info!(listener, %client, server, why, "refused");
                 turn_away(&stream, reply);
             }
         }

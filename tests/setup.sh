@@ -17,7 +17,7 @@ servers="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd inetutils-ftpd openbsd
 wanted="cc:gcc c++:g++ /usr/include/stdio.h:libc6-dev /etc/ssl/certs/ca-certificates.crt:ca-certificates
 ip:iproute2 nft:nftables setpriv:util-linux curl:curl lftp:lftp ncftpget:ncftp tnftp:tnftp wget:wget
 aria2c:aria2 rclone:rclone busybox:busybox dput:dput ftp-ssl:ftp-ssl
-filezilla:filezilla Xvfb:xvfb xdotool:xdotool openssl:openssl pebble:pebble javac:default-jdk-headless
+filezilla:filezilla Xvfb:xvfb xdotool:xdotool haproxy:haproxy openssl:openssl pebble:pebble javac:default-jdk-headless
 /usr/bin/python3:python3 systemd-socket-activate:systemd"
 
 missing=

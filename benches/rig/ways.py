@@ -154,6 +154,7 @@ address = "{public}"
 sessions = 12000
 sessions_per_client = 12000
 logins_pending = 12000
+handshakes_per_minute = 1000000
 [timeouts]
 idle = "{idle}s"
 """.format(public=PUBLIC, server=SERVER, port=PORT, idle=TIMEOUT, tls=TLS * tls))

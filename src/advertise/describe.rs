@@ -30,6 +30,9 @@ impl Advertiser {
         let wildcard = listen.is_unspecified();
         let told = |(who, choice): (String, Option<Choice>)| {
             let Choice { address, rule } = choice?;
+            if self.options.proxied && address.is_unspecified() {
+                return Some(format!("{who} are told the address they reached there"));
+            }
             let rule = self.origin(rule);
             Some(match (wildcard && address == local, address.is_unspecified()) {
                 (true, true) => format!("{who} are told the address they connect to"),
@@ -65,6 +68,9 @@ impl Advertiser {
     fn groups(&self, local: IpAddr) -> Vec<(String, Option<Choice>)> {
         let known = self.known.load();
         let choose = |client| rules::choose(&self.options, &known, client, local);
+        if self.options.proxied {
+            return self.proxied_groups(&known);
+        }
         if local.is_loopback() {
             return vec![("local clients".into(), choose(local))];
         }
@@ -80,6 +86,17 @@ impl Advertiser {
             groups.push(("other clients".into(), world));
         }
         groups
+    }
+
+    /// Those who come through balancers, by the address they reached there.
+    fn proxied_groups(&self, known: &Known) -> Vec<(String, Option<Choice>)> {
+        // Stands for any address that is not in the map.
+        let other = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let mapped = self.options.proxy_map.keys().filter(|ip| ip.is_ipv4());
+        let mapped = mapped.map(|&ip| (format!("clients that reached the balancer at {ip}"), ip));
+        let all = mapped.chain([("clients that reached the balancer elsewhere".into(), other)]);
+        all.map(|(who, reached)| (who, rules::choose(&self.options, known, OUTSIDE, reached)))
+            .collect()
     }
 
     /// What is wrong now for a listener bound to `listen`: sources without an answer, and the
@@ -99,9 +116,9 @@ impl Advertiser {
     /// What is said here about the fallback is not said again when it is used.
     pub(crate) fn warnings(&self, listen: IpAddr) -> Vec<String> {
         let (local, known) = (outward(listen), self.known.load());
-        // Without a route nothing is known of the address that clients will reach.
-        if self.options.original || local.is_ipv6() || local.is_loopback() || local.is_unspecified()
-        {
+        // Without a route, or behind a balancer, nothing is known of the address that clients will reach.
+        let unknown = self.options.proxied || self.options.original || local.is_unspecified();
+        if local.is_ipv6() || local.is_loopback() || unknown {
             return Vec::new();
         }
         let mut warnings: Vec<String> = self.silent_cloud(&known).into_iter().collect();

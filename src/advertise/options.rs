@@ -1,5 +1,6 @@
 //! What the advertised address is made from.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -70,6 +71,10 @@ pub(crate) struct AdvertiseOptions {
     pub(crate) stun: Option<HostPort>,
     /// How often names are resolved and the other sources are looked at.
     pub(crate) refresh: Duration,
+    /// Clients come through balancers that say which of their addresses the client reached.
+    pub(crate) proxied: bool,
+    /// What is told for such an address, where it is not the one that clients know.
+    pub(crate) proxy_map: BTreeMap<IpAddr, IpAddr>,
 }
 
 impl Default for AdvertiseOptions {
@@ -85,6 +90,8 @@ impl Default for AdvertiseOptions {
             mapping: Mapping::Off,
             stun: None,
             refresh: Duration::from_secs(60),
+            proxied: false,
+            proxy_map: BTreeMap::new(),
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) enum RuleName {
     Original,
     /// An explicit rule for the client's network.
     Network(IpNet),
+    /// The map of addresses that the client reached at a balancer.
+    Proxy,
     /// A private client on a private local address.
     Lan,
     /// The configured address, literal or name.
@@ -49,6 +51,7 @@ impl RuleName {
         match self {
             Self::Original => "original",
             Self::Network(_) => "network",
+            Self::Proxy => "proxy",
             Self::Lan => "lan",
             Self::Address => "address",
             Self::File => "file",
@@ -118,9 +121,9 @@ pub(crate) struct Known {
 }
 
 /// The address to tell `client`, which reached us on `local`; `None` when none is valid, to be
-/// answered with 425 (P66). First match of: a rule for the client's network, LAN, configured
-/// address, file, public local address, what was found out ([`found_out`]), and at last the local
-/// address as it is.
+/// answered with 425 (P66). First match of: a rule for the client's network, the map of a balancer's
+/// addresses, LAN, configured address, file, public local address, what was found out
+/// ([`found_out`]), and at last the local address as it is.
 ///
 /// A configured address stands before a public local one: who wrote it down wants it told.
 /// A source that is configured but has no answer never falls through to an inner address.
@@ -137,6 +140,11 @@ pub(crate) fn choose(
     let found = |rule| move |address| Choice { address, rule };
     if let Some(rule) = options.rules.iter().find(|r| covers(&r.clients, client)) {
         return value(&rule.address, known, local).map(found(RuleName::Network(rule.clients)));
+    }
+    if options.proxied
+        && let Some(&address) = options.proxy_map.get(&local)
+    {
+        return Some(Choice { address, rule: RuleName::Proxy });
     }
     let lan = options.lan != Some(false) && is_private(client) && is_private(local);
     let lan = lan.then_some(Choice { address: local, rule: RuleName::Lan });

@@ -39,7 +39,7 @@ pub(super) fn bind(
         }
     }
     let bound = sockets.iter().filter_map(|socket| socket.local_addr().ok());
-    let mirror = Mirror::new(bound.collect());
+    let mirror = Mirror::new(bound.collect(), listener.data.downstream.peers.clone());
     let count = workers.len().max(1);
     for (number, socket) in sockets.into_iter().enumerate() {
         if let Some(worker) = workers.get_mut(number % count) {

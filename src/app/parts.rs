@@ -15,6 +15,7 @@ use crate::data::options::PortOptions;
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
 use crate::listener::Door;
+use crate::listener::preamble::Preamble;
 use crate::net::transparent::Abilities;
 use crate::registry::Registry;
 use crate::registry::handshakes::Handshakes;
@@ -91,8 +92,11 @@ impl Parts {
             server_tls: keys.server,
             xferlog: self.xferlog.clone(),
         };
+        let preamble = listener.proxy.clone();
+        let preamble = preamble.map(|options| Preamble::new(rooms.name.clone(), options));
         Ok(Door {
             rooms: Arc::new(rooms),
+            preamble,
             access: listener.access.clone(),
             limits: listener.limits.clone(),
             registry: Registry::new(),

@@ -48,13 +48,13 @@ impl Kernel {
             _ => (u32::MAX, 0),
         };
         // Either does for addresses; for marks the lesser one does since 5.17.
-        let raw = privileges::holds(Capability::NetRaw);
-        let admin = privileges::holds(Capability::NetAdmin);
+        let raw = privileges::holds(Capability::Raw);
+        let admin = privileges::holds(Capability::Admin);
         let lesser = raw && (version >= (5, 17) || !admin);
         Self {
             free_ports: free_ports.trim().parse().unwrap_or(1024),
             guards_devices: version < (5, 7),
-            borrowing: if lesser { Capability::NetRaw } else { Capability::NetAdmin },
+            borrowing: if lesser { Capability::Raw } else { Capability::Admin },
         }
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn needed(listeners: &[ListenerConfig], kernel: Kernel) -> Vec<Need> 
         let low = |port: u16| (1..kernel.free_ports).contains(&port);
         let mut port = |key: String, port: u16, lasting| {
             let key = format!("{key} (port {port})");
-            let capability = Capability::NetBindService;
+            let capability = Capability::BindService;
             needs.push(Need { capability, key, lasting, wished: false });
         };
         let fetched = listener.tls.as_ref().and_then(|tls| tls.acme.as_ref());
@@ -94,8 +94,7 @@ pub(super) fn needed(listeners: &[ListenerConfig], kernel: Kernel) -> Vec<Need> 
         }
         let upstream = &listener.upstream;
         if kernel.guards_devices && upstream.device.is_some() {
-            let (key, capability) =
-                (format!("upstream.{}.device", upstream.name), Capability::NetRaw);
+            let (key, capability) = (format!("upstream.{}.device", upstream.name), Capability::Raw);
             needs.push(Need { capability, key, lasting: true, wished: false });
         }
         let marked = upstream.mark.is_some_and(|mark| mark != 0);

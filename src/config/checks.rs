@@ -2,12 +2,17 @@
 //! warnings that speak in consequences.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use super::door::Door;
 use super::problem::{Place, Problem};
 use crate::advertise::options::Source;
-use crate::data::options::{Expose, PortOptions, PortRange};
+use crate::data::options::{DataOptions, Expose, PortOptions, PortRange};
+use crate::session::policy::Rfc6384;
 use crate::upstream::destinations::Mode;
+
+/// How long a translator's data port waits at least.
+const TRANSLATED: Duration = Duration::from_secs(30);
 
 /// What the kernel does with ports; empty when it is not known.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +56,7 @@ pub(super) fn all(doors: &[Door], kernel: &Kernel) -> Vec<Problem> {
         problems.extend(earlier.iter().filter_map(|other| pools(door, other)));
         problems.extend(doors.iter().filter_map(|other| door_in_range(door, other)));
         problems.extend(forwarded(door, n, doors));
+        problems.extend(short_wait(door));
         problems.extend(private_address(door));
         problems.extend(tproxy_everywhere(door));
         problems.extend(earlier.iter().find_map(|other| acme(door, other)));
@@ -145,7 +151,7 @@ fn ranges(door: &Door, kernel: &Kernel, problems: &mut Vec<Problem>) {
 fn usable(options: &PortOptions, port: u16) -> bool {
     let told = match &options.expose {
         Expose::Map(map) => map.contains_key(&port),
-        Expose::Same | Expose::Shift(_) => true,
+        Expose::Same | Expose::Shift(_) | Expose::Any(_) => true,
     };
     told && !options.avoid.contains(&port)
 }
@@ -165,7 +171,11 @@ fn ephemeral(range: PortRange, kernel: &Kernel) -> Problem {
 /// ports held by the other.
 fn pools(door: &Door, other: &Door) -> Option<Problem> {
     let (a, b) = (&door.config.data.downstream, &other.config.data.downstream);
-    let same = a.range == b.range && a.avoid == b.avoid && a.expose == b.expose && a.bind == b.bind;
+    let same = a.range == b.range
+        && a.avoid == b.avoid
+        && a.expose == b.expose
+        && a.bind == b.bind
+        && a.peers == b.peers;
     if same || !intersect(a.range, b.range) || !share_address(door, other) {
         return None;
     }
@@ -268,6 +278,17 @@ fn acme(door: &Door, other: &Door) -> Option<Problem> {
     let problem = Problem::error(reason).within(door.place.as_ref());
     let remedy = "write the same `acme` for both, or give one another `dir`";
     Some(problem.about(format!("listener.{}.tls.acme", door.config.name)).remedy(remedy))
+}
+
+/// A data port that is given up too early for RFC 6384 §12 (P101).
+fn short_wait(door: &Door) -> Option<Problem> {
+    let DataOptions { accept, .. } = door.config.data;
+    if door.config.policy.rfc6384 == Rfc6384::Off || accept >= TRANSLATED {
+        return None;
+    }
+    let reason = format!("a translator's data ports have to wait {TRANSLATED:?} (RFC 6384)");
+    let problem = Problem::warning(reason).within(door.place.as_ref());
+    Some(problem.about(format!("listener.{}.timeouts.data_accept", door.config.name)))
 }
 
 /// A private address told to the whole world.

@@ -6,6 +6,7 @@ mod tls;
 
 use super::item::Item;
 use super::problem::{Place, Problem};
+use super::proxy::Balanced;
 use super::read::Reader;
 use super::resolve::Flags;
 use super::section::Section;
@@ -15,7 +16,9 @@ use super::settings::{Places, Settings};
 use super::suggest;
 use super::types::ListenerConfig;
 use super::value;
+use crate::data::options::PortOptions;
 use crate::limits::AccessList;
+use crate::session::policy::Rfc6384;
 use crate::upstream::destinations::Mode;
 
 /// Longest greeting, bytes: with its code it stays below every client's line limit.
@@ -77,10 +80,13 @@ impl Doors<'_> {
         let destinations = target::destinations(&mut s, mode);
         let server = self.server(&mut s, mode);
         let access = access(&mut s, mode);
+        let balanced = Balanced::read(&mut s, mode);
         let greeting = s.take("greeting", greeting);
         let mut settings = self.base.clone();
         settings.read(&mut s, flags, |_| ());
-        let tls = tls::Protection::read(s.section("tls"));
+        let silent = mode.is_transparent() || settings.policy.rfc6384 != Rfc6384::Off;
+        let plain = server.is_some_and(|server| !server.is_protected());
+        let tls = tls::Protection::read(s.section("tls"), silent && plain);
         if let Some(binds) = &binds {
             tls.check_ports(&s, &binds.addresses);
         }
@@ -90,7 +96,9 @@ impl Doors<'_> {
         if let Some(server) = server {
             tls.check_passthrough(&s, server, &settings);
         }
-        let expose = settings.expose.resolve(settings.data.downstream.range);
+        let proxy = balanced.instruct(&mut settings);
+        let PortOptions { range, peers, .. } = &settings.data.downstream;
+        let expose = settings.expose.resolve(*range, peers);
         let place = s.place().cloned();
         let expose = expose.map_err(|problem| {
             s.report("data.expose", problem.within(settings.places.expose.as_ref()));
@@ -120,6 +128,7 @@ impl Doors<'_> {
             limits: settings.limits,
             keepalive: settings.keepalive,
             tls,
+            proxy,
         };
         Some(Door { config, place, binds: binds.places, places: settings.places })
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::item::Item;
 use super::problem::Problem;
 use super::value;
-use crate::data::options::{Expose, PortRange};
+use crate::data::options::{Expose, Peers, PortRange};
 
 /// As written: it is judged when the range it belongs to is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +31,14 @@ pub(super) fn parse(item: &Item) -> Result<Form, Problem> {
 }
 
 impl Form {
-    /// Its run form for a range.
-    pub(super) fn resolve(&self, range: PortRange) -> Result<Expose, Problem> {
+    /// Its run form for a range, whose peers come with a PROXY header that names the told port, or
+    /// without.
+    pub(super) fn resolve(&self, range: PortRange, peers: &Peers) -> Result<Expose, Problem> {
+        let one = |range: &PortRange| range.first == range.last;
+        let named = matches!(peers, Peers::Announced(_)) && one(&range);
         match self {
             Self::Same => Ok(Expose::Same),
+            Self::Range(told) if named && !one(told) => Ok(Expose::Any(*told)),
             Self::Range(told) => shift(range, *told),
             Self::Map(map) => checked(range, map).map(Expose::Map),
         }
@@ -48,7 +52,11 @@ fn shift(range: PortRange, told: PortRange) -> Result<Expose, Problem> {
             "{told} has {} ports and `ports` {range} has {}: each needs its counterpart",
             length(told),
             length(range)
-        )));
+        ))
+        .remedy(
+            "only with proxy_protocol = \"data\" or \"both\" can one port stand for several: the \
+             header tells which",
+        ));
     }
     match i32::from(told.first) - i32::from(range.first) {
         0 => Ok(Expose::Same),

@@ -11,6 +11,7 @@ mod host;
 mod item;
 mod problem;
 mod protection;
+mod proxy;
 mod read;
 mod resolve;
 mod section;

@@ -10,11 +10,13 @@ use std::time::Duration;
 use super::host;
 use super::item::Item;
 use super::problem::{Place, Problem};
+use super::proxy;
 use super::resolve::Flags;
 use super::section::Section;
 use super::settings::{DAY, Settings};
 use super::value;
 use crate::net::device::Device;
+use crate::net::proxy_header::Version;
 use crate::session::policy::{AborStyle, DataCommand, Policy, UpstreamMode};
 use crate::upstream::options::{HostPort, Source, UpstreamOptions};
 
@@ -35,6 +37,8 @@ pub(super) struct Server {
     retry_epsv: Duration,
     tls: tls::Protection,
     sessions: usize,
+    /// On its control connections, on its passive data connections.
+    proxy: [Option<Version>; 2],
     source: Source,
     device: Option<Device>,
     mark: Option<u32>,
@@ -56,6 +60,7 @@ impl Server {
             retry_epsv: RETRY_EPSV,
             tls: tls::Protection::none(),
             sessions: 0,
+            proxy: [None; 2],
             source: Source::Auto,
             device: None,
             mark: None,
@@ -107,6 +112,7 @@ impl Server {
             tls: self.tls.options(),
             sessions: NonZeroUsize::new(self.sessions),
             retry_epsv: self.retry_epsv,
+            proxy: self.proxy,
             source: self.source,
             device: self.device,
             mark: self.mark,
@@ -149,6 +155,8 @@ pub(super) fn read(mut s: Section<'_>, flags: &Flags, name: String) -> Option<Se
     s.set("source", &mut server.source, origin::source(address.as_ref()));
     s.set("device", &mut server.device, origin::device);
     server.mark = s.take("mark", value::integer(0..=i64::from(u32::MAX)));
+    server.proxy = ["proxy_protocol", "proxy_protocol_data"]
+        .map(|key| s.take(key, value::choice(proxy::VERSIONS)).flatten());
     server.tls = tls;
     s.finish();
     server.address = address;

@@ -7,13 +7,14 @@ use super::expose;
 use super::host::{Family, STUN_PORT, advertised, host_port};
 use super::item::Item;
 use super::problem::{Place, Problem};
+use super::proxy;
 use super::resolve::Flags;
 use super::section::Section;
 use super::value;
 use crate::advertise::options::{AdvertiseOptions, CloudOptions, Mapping, Rule, Source};
 use crate::data::options::{DataOptions, PortRange};
 use crate::limits::LimitOptions;
-use crate::session::policy::{Policy, PortCommand, UnknownVerbs};
+use crate::session::policy::{Policy, PortCommand, Rfc6384, UnknownVerbs};
 
 /// Ports that are held all the time.
 const FORWARDED: u16 = 1000;
@@ -23,6 +24,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
+/// A lost packet is sent again after one second, and once more after three (P161).
+const PROXY_HEADER: Duration = Duration::from_secs(3);
 /// Linux takes no more than 32767 s for `TCP_KEEPIDLE`.
 const KEEPALIVE: Duration = Duration::from_secs(9 * 3600);
 
@@ -36,6 +39,8 @@ pub(super) struct Settings {
     /// `T_dial` of the upstream's control connection.
     pub(super) connect: Duration,
     pub(super) keepalive: Duration,
+    /// How long a balancer's PROXY header may take.
+    pub(super) proxy_header: Duration,
     pub(super) places: Places,
     /// Judged against the range when that is final.
     pub(super) expose: expose::Form,
@@ -60,6 +65,7 @@ impl Default for Settings {
             policy: Policy::default(),
             connect: Duration::from_secs(10),
             keepalive: Duration::from_secs(60),
+            proxy_header: Duration::from_secs(5),
             places: Places::default(),
             expose: expose::Form::Same,
         }
@@ -144,6 +150,7 @@ impl Settings {
         s.set("mapping", &mut into.mapping, value::choice(MAPPING));
         s.set("stun", &mut into.stun, |item| host_port(STUN_PORT)(item).map(Some));
         s.set("refresh", &mut into.refresh, value::duration(SECOND..=DAY));
+        s.set("proxy_map", &mut into.proxy_map, proxy::map);
         if let Some(rules) = s.tables("rules", rule) {
             into.rules = rules;
         }
@@ -197,6 +204,7 @@ impl Settings {
         s.set("data_stall", &mut data.stall, value::duration(SECOND..=DAY));
         s.set("drain", &mut data.drain, value::duration(MOMENT..=DAY));
         s.set("close", &mut data.close, value::duration(ZERO..=HOUR));
+        s.set("proxy_header", &mut self.proxy_header, value::duration(PROXY_HEADER..=MINUTE));
         s.set("keepalive", &mut self.keepalive, value::duration(SECOND..=KEEPALIVE));
     }
 
@@ -212,6 +220,7 @@ impl Settings {
         if let Some(verbs) = s.list("slow_verbs", verb) {
             policy.slow_verbs = verbs;
         }
+        s.set("rfc6384", &mut policy.rfc6384, value::choice(RFC6384));
         s.set("hide_addresses", &mut policy.hide_addresses, Item::boolean);
         s.set("bare_lf", &mut policy.bare_lf, Item::boolean);
         s.finish();
@@ -231,6 +240,9 @@ const PORT_COMMAND: &[(&str, PortCommand)] =
 
 const UNKNOWN_VERBS: &[(&str, UnknownVerbs)] =
     &[("pass", UnknownVerbs::Pass), ("refuse", UnknownVerbs::Refuse)];
+
+const RFC6384: &[(&str, Rfc6384)] =
+    &[("off", Rfc6384::Off), ("on", Rfc6384::On), ("strict", Rfc6384::Strict)];
 
 /// Remembers where the value of a parser stands.
 fn located<T>(

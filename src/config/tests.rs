@@ -1,6 +1,7 @@
 mod acme;
 mod checks;
 mod environment;
+mod proxy;
 mod reference;
 mod tls;
 mod transparent;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::advertise::options::AdvertiseOptions;
 use crate::data::options::{DataOptions, PortRange};
 use crate::limits::{AccessList, LimitOptions};
+use crate::net::balancers::HeaderOptions;
 use crate::privileges::RunAs;
 use crate::session::policy::{ClientTls, Policy};
 use crate::telemetry::options::LogOptions;
@@ -62,6 +63,8 @@ pub(crate) struct ListenerConfig {
     pub(crate) keepalive: Duration,
     /// The certificates shown to clients; none, no TLS towards them.
     pub(crate) tls: Option<ServerTlsOptions>,
+    /// The PROXY header that control connections have to begin with, if any.
+    pub(crate) proxy: Option<HeaderOptions>,
 }
 
 impl ListenerConfig {

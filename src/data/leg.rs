@@ -4,6 +4,7 @@ use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -11,6 +12,7 @@ use tokio::net::TcpStream;
 use super::claims::Claims;
 use super::guard::{Guard, Handshake};
 use super::ports::{PortLease, Visitor};
+use crate::net::preface;
 use crate::net::socket::{self, Origin};
 use crate::net::stream::Stream;
 use crate::session::event::{Fault, LegTls};
@@ -33,6 +35,8 @@ pub(crate) enum LegSource {
         to: SocketAddr,
         /// How it leaves.
         from: Origin,
+        /// The PROXY header that it has to begin with, if any (P167).
+        header: Option<Arc<[u8]>>,
     },
 }
 
@@ -54,6 +58,8 @@ pub(super) struct Leg {
     strangers: u32,
     /// To be protected as soon as it is connected.
     guard: Option<Guard>,
+    /// Written first when it is dialled.
+    header: Option<Arc<[u8]>>,
 }
 
 enum State {
@@ -74,20 +80,31 @@ type Connect = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 impl Leg {
     /// A leg that accepts from now on, or waits for [`dial`](Self::dial).
     pub(super) fn new(source: LegSource) -> Self {
+        let mut first = None;
         let state = match source {
             LegSource::Accept(lease) => State::Accepting { lease, claims: Claims::default() },
             LegSource::Up { stream, peer } => {
                 State::Up(Some(Connected { stream: stream.into(), peer, tls: None }))
             }
-            LegSource::Connect { to, from } => State::Waiting { to, from },
+            LegSource::Connect { to, from, header } => {
+                first = header;
+                State::Waiting { to, from }
+            }
         };
-        Self { state, strangers: 0, guard: None }
+        Self { state, strangers: 0, guard: None, header: first }
     }
 
     /// Starts our connect, if that is what the leg waits for.
     pub(super) fn dial(&mut self, timeout: Duration) {
         if let State::Waiting { to, from } = self.state {
-            let connect = Box::pin(socket::connect_data(to, from, timeout));
+            let header = self.header.clone();
+            let connect = Box::pin(async move {
+                let stream = socket::connect_data(to, from, timeout).await?;
+                if let Some(header) = header {
+                    preface::send(&stream, &header).await?;
+                }
+                Ok(stream)
+            });
             self.state = State::Dialing { to, from, connect };
         }
     }

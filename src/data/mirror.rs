@@ -14,6 +14,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use super::headers::Headers;
+use super::options::Peers;
 use super::ports::Expected;
 
 /// Data connections of one session at once. It has one transfer, and perhaps one that is ending.
@@ -29,6 +31,9 @@ type Caller = (std::net::TcpStream, SocketAddr, u16);
 pub(crate) struct Mirror {
     /// Where the ports listen.
     addresses: Vec<SocketAddr>,
+    /// How the clients come there.
+    peers: Peers,
+    headers: Headers,
     guests: Mutex<Vec<Guest>>,
     next: AtomicU64,
     strangers: AtomicU64,
@@ -44,9 +49,11 @@ struct Guest {
 
 impl Mirror {
     /// For ports that listen at these addresses.
-    pub(crate) fn new(addresses: Vec<SocketAddr>) -> Arc<Self> {
+    pub(crate) fn new(addresses: Vec<SocketAddr>, peers: Peers) -> Arc<Self> {
         Arc::new(Self {
             addresses,
+            peers,
+            headers: Headers::new(),
             guests: Mutex::default(),
             next: AtomicU64::new(0),
             strangers: AtomicU64::new(0),
@@ -58,7 +65,8 @@ impl Mirror {
     pub(crate) fn admit(self: &Arc<Self>, client: IpAddr, server: IpAddr) -> Hall {
         let (hand_over, callers) = mpsc::channel(MAX_PER_SESSION);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.lock().push(Guest { id, expected: Expected::new(client), server, hand_over });
+        let expected = self.peers.expected(client);
+        self.lock().push(Guest { id, expected, server, hand_over });
         Hall { mirror: Arc::clone(self), id, callers }
     }
 
@@ -78,10 +86,27 @@ impl Mirror {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            if !self.hand_over(stream, peer, port) {
-                let strangers = self.strangers.fetch_add(1, Ordering::Relaxed) + 1;
-                tracing::debug!(%peer, port, strangers, "nobody's data connection: closed");
-            }
+            let Peers::Announced(options) = &self.peers else {
+                self.bring(stream, peer, port);
+                continue;
+            };
+            // Read aside: one that is slow keeps nobody else from the port.
+            let Some(seat) = self.headers.admit(options, peer) else { continue };
+            let (mirror, options) = (self.clone(), options.clone());
+            tokio::spawn(async move {
+                let announced = mirror.headers.read(&options, &stream, peer).await;
+                drop(seat);
+                if let Some(announced) = announced {
+                    mirror.bring(stream, announced.client, port);
+                }
+            });
+        }
+    }
+
+    fn bring(&self, stream: TcpStream, peer: SocketAddr, port: u16) {
+        if !self.hand_over(stream, peer, port) {
+            let strangers = self.strangers.fetch_add(1, Ordering::Relaxed) + 1;
+            tracing::debug!(%peer, port, strangers, "nobody's data connection: closed");
         }
     }
 

@@ -25,6 +25,7 @@ pub(crate) mod transfer;
 mod cipher;
 mod claims;
 pub(crate) mod guard;
+mod headers;
 mod leg;
 mod meter;
 mod opening;

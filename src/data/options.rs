@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::net::balancers::{Balancers, HeaderOptions};
 use crate::net::device::Device;
 
 /// An inclusive range of ports, `60000-60010`.
@@ -59,10 +60,23 @@ pub(crate) struct PortOptions {
     pub(crate) expose: Expose,
     /// Where to listen; `None` is the local address of the control connection (S34).
     pub(crate) bind: Option<IpAddr>,
+    /// How they come.
+    pub(crate) peers: Peers,
     /// That address need not be this machine's: peers aim at somebody else (P172).
     pub(crate) borrowed: bool,
     /// The only link to accept from; `None` is any.
     pub(crate) device: Option<Device>,
+}
+
+/// How the peers of a range of ports come to us (P164, P165).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Peers {
+    /// From addresses of their own.
+    Direct,
+    /// Through balancers that do not say for whom, or from addresses of their own.
+    Hidden(Balancers),
+    /// Through balancers that say in a PROXY header for whom, all of them.
+    Announced(HeaderOptions),
 }
 
 /// The port to tell for the port we listen on, when a NAT in front shifts them (P69).
@@ -74,13 +88,17 @@ pub(crate) enum Expose {
     Shift(i32),
     /// Listened port to told port; a port not named is not given out.
     Map(BTreeMap<u16, u16>),
+    /// The one port listened on is told as any of these: a balancer brings them all there, and says
+    /// in its PROXY header which one it was (P166).
+    Any(PortRange),
 }
 
 impl Expose {
-    /// The port to tell for `listened`; `None`: it must not be given out.
+    /// The port to tell for `listened`, or for one of [`Any`](Self::Any); `None`: it must not be given
+    /// out.
     pub(crate) fn told(&self, listened: u16) -> Option<u16> {
         match self {
-            Self::Same => Some(listened),
+            Self::Same | Self::Any(_) => Some(listened),
             Self::Shift(by) => {
                 let told = i32::from(listened).checked_add(*by)?;
                 u16::try_from(told).ok().filter(|port| *port != 0)
@@ -221,6 +239,7 @@ impl PortOptions {
             avoid: Vec::new(),
             expose: Expose::Same,
             bind: None,
+            peers: Peers::Direct,
             borrowed: false,
             device: None,
         }
@@ -233,6 +252,7 @@ impl PortOptions {
                 first: self.expose.told(self.range.first)?,
                 last: self.expose.told(self.range.last)?,
             }),
+            Expose::Any(told) => Some(told),
             Expose::Same | Expose::Map(_) => None,
         }
     }
@@ -240,6 +260,17 @@ impl PortOptions {
     /// The ports that may be given out.
     pub(crate) fn usable(&self) -> impl Iterator<Item = u16> {
         let usable = |p: &u16| !self.avoid.contains(p) && self.expose.told(*p).is_some();
-        (self.range.first..=self.range.last).filter(usable)
+        let PortRange { first, last } = match self.expose {
+            Expose::Any(told) => told,
+            _ => self.range,
+        };
+        (first..=last).filter(usable)
+    }
+
+    /// The ports that are listened on for those.
+    pub(crate) fn listened(&self) -> impl Iterator<Item = u16> {
+        let one = matches!(self.expose, Expose::Any(_)).then_some(self.range.first);
+        let each = one.is_none().then(|| self.usable());
+        one.into_iter().chain(each.into_iter().flatten())
     }
 }

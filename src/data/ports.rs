@@ -6,6 +6,9 @@
 //! connection comes from (S22). Two leases for one address share a port only if both can tell their
 //! peers by the TLS session that these resume ([`Proof`]), and only as the last resort (S5).
 
+mod announced;
+mod expected;
+mod inbound;
 mod lease;
 mod local;
 mod mapped;
@@ -16,19 +19,21 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::options::PortOptions;
+use super::headers::Headers;
+use super::options::{Expose, PortOptions};
 use crate::net::socket;
-use crate::tls::ServerSession;
+pub(crate) use expected::Expected;
+use inbound::Inbound;
 use lease::Handed;
 pub(crate) use lease::{PortLease, Visitor};
 pub(crate) use local::Local;
 pub(crate) use mapped::Mapped;
+pub(crate) use sharing::Proof;
 use sharing::{Claimant, Unsorted};
 
 /// Ports held by somebody else that one lease passes over before it asks to share. Each costs
@@ -55,32 +60,6 @@ pub(crate) enum LeaseError {
     Local(#[from] io::Error),
 }
 
-/// The one peer that may connect to a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Expected(IpAddr);
-
-impl Expected {
-    /// `::ffff:a.b.c.d` is `a.b.c.d` (S35).
-    pub(crate) fn new(peer: IpAddr) -> Self {
-        Self(peer.to_canonical())
-    }
-
-    /// *The* comparison of a data peer with whom we wait for (S3, S6); there is no other.
-    pub(crate) fn admits(self, peer: IpAddr) -> bool {
-        self.0 == peer.to_canonical()
-    }
-}
-
-/// By what a lease tells its peer from others of the same address.
-#[derive(Debug, Clone)]
-pub(crate) struct Proof {
-    /// The peer's data connection resumes a TLS session of this one, or is refused (P145, P149).
-    pub(crate) session: ServerSession,
-    /// How long a connection may take until its first words name a session: as long as the lease
-    /// waits, since clients begin TLS only when they are told that the transfer starts.
-    pub(crate) patience: Duration,
-}
-
 /// The ports of one side of a listener, on each local address apart. Shared by all workers; its
 /// lock is never held across a system call or an await.
 #[derive(Debug)]
@@ -91,6 +70,10 @@ pub(crate) struct PortPool {
     by_address: Mutex<HashMap<Local, Ports>>,
     next_lease: AtomicU64,
     passed_over: AtomicU64,
+    /// The one socket behind all ports, where there is one.
+    inbound: Inbound,
+    /// The PROXY headers of those who come with one.
+    headers: Headers,
 }
 
 /// The ports of one local address. A port in none of the three is on its way between them.
@@ -139,7 +122,7 @@ enum Verdict {
 /// A listening data port. Fields drop in this order: the port is free once the socket is closed.
 #[derive(Debug)]
 struct Listener {
-    socket: TcpListener,
+    socket: Arc<TcpListener>,
     place: Place,
     /// Connections that were nobody's.
     strangers: Arc<AtomicU32>,
@@ -219,7 +202,7 @@ impl Ports {
         let open = self.open.get_mut(&port)?;
         let place = open.waiting.iter().position(chosen)?;
         let found = open.waiting.swap_remove(place);
-        let orphans = open.orphans(found.expected);
+        let orphans = open.orphans();
         if open.waiting.is_empty() {
             self.open.remove(&port);
         }
@@ -261,6 +244,8 @@ impl PortPool {
             by_address: Mutex::default(),
             next_lease: AtomicU64::new(0),
             passed_over: AtomicU64::new(0),
+            inbound: Inbound::default(),
+            headers: Headers::new(),
         })
     }
 
@@ -290,13 +275,13 @@ impl PortPool {
         proof: Option<Proof>,
         suits: impl Fn(u16) -> bool,
     ) -> Result<PortLease, LeaseError> {
-        let (address, expected) = (self.listen_address(local), Expected::new(expected));
+        let (address, expected) =
+            (self.listen_address(local), self.options.peers.expected(expected));
         let (waiting, handed) = self.enlist(expected, proof);
         let mut taken = Vec::new();
         while taken.len() < BIND_TRIES {
             let Some(place) = self.take(address, &suits) else { break };
-            let bound = self.listen(address.port(place.port));
-            match bound.and_then(TcpListener::from_std) {
+            match self.listen(address, place.port) {
                 Ok(socket) => return Ok(self.open(socket, place, waiting, handed)),
                 Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
                     self.passed_over.fetch_add(1, Ordering::Relaxed);
@@ -308,7 +293,19 @@ impl PortPool {
         self.share(address, waiting, handed, suits).ok_or(LeaseError::Exhausted)
     }
 
-    /// How many ports listen now.
+    fn listen(&self, address: Local, port: u16) -> io::Result<Arc<TcpListener>> {
+        let bind = |port| TcpListener::from_std(self.bind(address.port(port))?);
+        match self.options.expose {
+            Expose::Any(_) => self.inbound.get(address, || bind(self.options.range.first)),
+            _ => bind(port).map(Arc::new),
+        }
+    }
+
+    fn bind(&self, at: SocketAddr) -> io::Result<std::net::TcpListener> {
+        socket::listen_data_on(self.options.device, at, self.options.borrowed)
+    }
+
+    /// How many ports are waited at now.
     pub(crate) fn in_use(&self) -> usize {
         self.lock().values().map(|ports| ports.open.len()).sum()
     }
@@ -321,12 +318,9 @@ impl PortPool {
     /// Tries every port once and says which cannot be had: for the start, before any lease.
     pub(crate) fn probe(&self, local: IpAddr) -> Vec<(u16, io::Error)> {
         let address = self.listen_address(local.into());
-        let attempt = |port| self.listen(address.port(port));
-        self.usable.iter().filter_map(|&port| attempt(port).err().map(|e| (port, e))).collect()
-    }
-
-    fn listen(&self, at: SocketAddr) -> io::Result<std::net::TcpListener> {
-        socket::listen_data_on(self.options.device, at, self.options.borrowed)
+        let attempt = |port| self.bind(address.port(port));
+        let ports = self.options.listened();
+        ports.filter_map(|port| attempt(port).err().map(|e| (port, e))).collect()
     }
 
     /// Where to listen for a control connection that came in on `local`.
@@ -349,7 +343,7 @@ impl PortPool {
 
     fn open(
         &self,
-        socket: TcpListener,
+        socket: Arc<TcpListener>,
         place: Place,
         waiting: Waiting,
         handed: mpsc::Receiver<Handed>,

@@ -70,7 +70,7 @@ pub(super) fn one_port() -> (Arc<PortPool>, IpAddr) {
 pub(super) async fn listener() -> (TcpListener, LegSource) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let to = listener.local_addr().unwrap();
-    (listener, LegSource::Connect { to, from: Origin::default() })
+    (listener, LegSource::Connect { to, from: Origin::default(), header: None })
 }
 
 /// The report, which must come.
@@ -97,6 +97,7 @@ pub(super) async fn joined(options: DataOptions, throttle: Throttle, way: Direct
     let upstream = LegSource::Connect {
         to: listener.local_addr().unwrap(),
         from: Origin::own(Some(SocketAddr::new(local, 0))),
+        header: None,
     };
     let downstream = LegSource::Accept(lease);
     let transfer =

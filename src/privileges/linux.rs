@@ -87,8 +87,8 @@ fn empty_bounding_set() {
 
 const fn bit(capability: Capability) -> CapabilitySet {
     match capability {
-        Capability::NetBindService => CapabilitySet::NET_BIND_SERVICE,
-        Capability::NetRaw => CapabilitySet::NET_RAW,
-        Capability::NetAdmin => CapabilitySet::NET_ADMIN,
+        Capability::BindService => CapabilitySet::NET_BIND_SERVICE,
+        Capability::Raw => CapabilitySet::NET_RAW,
+        Capability::Admin => CapabilitySet::NET_ADMIN,
     }
 }

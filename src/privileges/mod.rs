@@ -23,20 +23,20 @@ pub(crate) use system::{harden, holds, is_root, keep_none, keep_only, turn_into}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Capability {
     /// Ports that the kernel keeps for services.
-    NetBindService,
+    BindService,
     /// A link named in kernels before 5.7; others' addresses; since 5.17 marks.
-    NetRaw,
+    Raw,
     /// Others' addresses, and marks.
-    NetAdmin,
+    Admin,
 }
 
 impl Capability {
     /// Without `CAP_`, as containers name it.
     fn short(self) -> &'static str {
         match self {
-            Self::NetBindService => "NET_BIND_SERVICE",
-            Self::NetRaw => "NET_RAW",
-            Self::NetAdmin => "NET_ADMIN",
+            Self::BindService => "NET_BIND_SERVICE",
+            Self::Raw => "NET_RAW",
+            Self::Admin => "NET_ADMIN",
         }
     }
 

@@ -29,7 +29,7 @@ fn who_cannot_be_is_told() {
 
 #[test]
 fn a_remedy_names_every_way() {
-    let remedy = Capability::NetBindService.remedy();
+    let remedy = Capability::BindService.remedy();
     for way in
         ["AmbientCapabilities=CAP_NET_BIND_SERVICE", "cap_net_bind_service=+ep", "NET_BIND_SERVICE"]
     {
@@ -42,13 +42,13 @@ fn a_remedy_names_every_way() {
 #[test]
 fn what_is_given_up_is_gone() {
     std::thread::spawn(|| {
-        let had = holds(Capability::NetBindService);
-        keep_only(&[Capability::NetBindService]).unwrap();
-        assert_eq!(holds(Capability::NetBindService), had);
-        assert!(!holds(Capability::NetRaw));
+        let had = holds(Capability::BindService);
+        keep_only(&[Capability::BindService]).unwrap();
+        assert_eq!(holds(Capability::BindService), had);
+        assert!(!holds(Capability::Raw));
         keep_only(&[]).unwrap();
-        assert!(!holds(Capability::NetBindService));
-        std::thread::spawn(|| assert!(!holds(Capability::NetBindService))).join().unwrap();
+        assert!(!holds(Capability::BindService));
+        std::thread::spawn(|| assert!(!holds(Capability::BindService))).join().unwrap();
     })
     .join()
     .unwrap();

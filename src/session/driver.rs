@@ -7,6 +7,7 @@ pub(crate) mod arrival;
 mod control;
 mod dial;
 mod grant;
+mod introduce;
 mod output;
 pub(crate) mod rooms;
 mod secure;

@@ -8,6 +8,7 @@ pub(crate) mod audit;
 mod escape;
 pub(crate) mod log;
 pub(crate) mod options;
+pub(crate) mod seldom;
 mod syslog;
 mod writer;
 pub(crate) mod xferlog;

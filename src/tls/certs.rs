@@ -44,6 +44,13 @@ pub(super) fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
     Some(parsed.subject().to_string().chars().take(SUBJECT_LIMIT).collect())
 }
 
+/// The common name among it.
+pub(super) fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let name = parsed.subject().iter_common_name().next()?.as_str().ok()?;
+    Some(name.chars().take(SUBJECT_LIMIT).collect())
+}
+
 /// What a file holds, if not anybody may write it (S39).
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     let failed = |source| TlsError::Read { file: file.to_owned(), source };

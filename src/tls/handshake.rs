@@ -29,6 +29,8 @@ pub(crate) struct TlsInfo {
     pub(crate) sni: Option<String>,
     /// As server: whom the client's certificate names, if it showed one in this handshake.
     pub(crate) peer_subject: Option<String>,
+    /// Its common name.
+    pub(crate) peer_name: Option<String>,
     /// SHA-256 of the certificate that the peer showed in this handshake.
     pub(crate) leaf: Option<[u8; 32]>,
 }
@@ -62,6 +64,7 @@ pub(crate) async fn accept(
     if !info.resumed {
         let leaf = connection.peer_certificates().and_then(|chain| chain.first());
         info.peer_subject = leaf.and_then(certs::subject);
+        info.peer_name = leaf.and_then(certs::common_name);
     }
     Ok((Stream::Tls(stream), info))
 }
@@ -117,6 +120,7 @@ fn info(role: Role, connection: &CommonState) -> Result<TlsInfo, HandshakeError>
         resumed,
         sni: None,
         peer_subject: None,
+        peer_name: None,
         leaf: chain.and_then(|chain| chain.first()).map(certs::fingerprint),
     })
 }

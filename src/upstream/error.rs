@@ -46,6 +46,14 @@ pub(crate) enum UpstreamError {
         /// What the kernel said.
         source: Arc<io::Error>,
     },
+    /// It took the connection and was gone before the PROXY header.
+    #[error("cannot send the PROXY header to upstream \"{upstream}\": {source}")]
+    Introduce {
+        /// Its name.
+        upstream: String,
+        /// What the kernel said.
+        source: Arc<io::Error>,
+    },
     /// The address is one of our own listeners (P83).
     #[error("{address} is this gateway itself; set the upstream to the server's own address")]
     Ourselves {
@@ -76,6 +84,7 @@ impl UpstreamError {
                 io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "unreachable",
                 _ => "connect",
             },
+            Self::Introduce { .. } => "introduce",
             Self::Ourselves { .. } => "ourselves",
             Self::Refused { refused, .. } => refused.label(),
         }

@@ -3,6 +3,7 @@
 pub(crate) mod destinations;
 mod epsv;
 mod error;
+mod introduce;
 pub(crate) mod options;
 mod own;
 mod resolve;

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::net::device::Device;
+use crate::net::proxy_header::Version;
 use crate::tls::ClientTlsOptions;
 
 /// A server behind the gateway.
@@ -21,6 +22,9 @@ pub(crate) struct UpstreamOptions {
     pub(crate) sessions: Option<NonZeroUsize>,
     /// How long a refused EPSV is remembered (P73).
     pub(crate) retry_epsv: Duration,
+    /// The PROXY header that it gets on control connections, and on data connections that we make
+    /// (P167).
+    pub(crate) proxy: [Option<Version>; 2],
     /// Where our connections to it leave from.
     pub(crate) source: Source,
     /// Through which link; `None` is as the routes say.

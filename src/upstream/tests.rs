@@ -12,6 +12,7 @@ fn options(host: &str, port: u16) -> UpstreamOptions {
         tls: None,
         sessions: None,
         retry_epsv: Duration::from_secs(600),
+        proxy: [None; 2],
         source: Source::Auto,
         device: None,
         mark: None,

@@ -3,17 +3,20 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
 
+mod balanced;
 mod classic;
 mod forward;
 mod ftps;
 mod hidden;
 mod hostile;
 mod interrupt;
+mod introduced;
 mod jobs;
 mod limits;
 mod mapping;
 mod matrix;
 mod modes;
+mod nat64;
 mod operator;
 mod origins;
 mod ports;

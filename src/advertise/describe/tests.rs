@@ -100,6 +100,28 @@ fn a_wildcard_stands_for_a_real_address() {
     assert_eq!(outward(ip("::ffff:10.0.0.1")), ip("10.0.0.1"));
 }
 
+#[test]
+fn behind_a_balancer_its_addresses_count() {
+    let proxied = |address: Option<&str>| {
+        Advertiser::new(AdvertiseOptions {
+            address: address.map(|text| Source::Literal(ip(text))),
+            proxied: true,
+            proxy_map: [(ip("10.0.0.5"), ip("203.0.113.7"))].into(),
+            ..AdvertiseOptions::default()
+        })
+    };
+    let mapped = "clients that reached the balancer at 10.0.0.5 are told 203.0.113.7 (rule proxy)"
+        .to_owned();
+    let other = "clients that reached the balancer elsewhere are told";
+    for listen in ["127.0.0.1", "10.0.0.9", "0.0.0.0"] {
+        let own = format!("{other} the address they reached there");
+        assert_eq!(proxied(None).describe(ip(listen)), [mapped.clone(), own]);
+        let address = format!("{other} 203.0.113.9 (rule address)");
+        assert_eq!(proxied(Some("203.0.113.9")).describe(ip(listen)), [mapped.clone(), address]);
+        assert!(proxied(None).warnings(ip(listen)).is_empty());
+    }
+}
+
 /// A machine that says of itself that it is in AWS; nobody answers there.
 fn in_aws() -> (tempfile::TempDir, AdvertiseOptions) {
     let folder = tempfile::tempdir().unwrap();

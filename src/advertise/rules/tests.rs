@@ -59,6 +59,36 @@ fn a_client_that_aims_at_a_server_is_told_its_address() {
 }
 
 #[test]
+fn what_the_client_reached_at_the_balancer_is_looked_up() {
+    let options = AdvertiseOptions {
+        rules: vec![Rule { clients: "10.8.0.0/16".parse().unwrap(), address: Source::Local }],
+        address: Some(Source::Literal(ip("203.0.113.9"))),
+        proxied: true,
+        proxy_map: [("10.0.0.5", "203.0.113.7"), ("fd00::5", "2a00::7")]
+            .map(|(reached, told)| (ip(reached), ip(told)))
+            .into(),
+        ..options()
+    };
+    let known = Known::default();
+    for (client, reached, expected) in [
+        ("8.8.8.8", "10.0.0.5", "203.0.113.7 proxy"),
+        ("8.8.8.8", "::ffff:10.0.0.5", "203.0.113.7 proxy"),
+        ("2a00::1", "fd00::5", "2a00::7 proxy"),
+        // Above the LAN, below the networks.
+        ("192.168.1.7", "10.0.0.5", "203.0.113.7 proxy"),
+        ("10.8.1.1", "10.0.0.5", "10.0.0.5 network 10.8.0.0/16"),
+        // Not in the map: as if the client had reached us there.
+        ("8.8.8.8", "10.0.0.6", "203.0.113.9 address"),
+        ("192.168.1.7", "10.0.0.6", "10.0.0.6 lan"),
+    ] {
+        assert_eq!(told(&options, &known, client, reached), expected, "{client} at {reached}");
+    }
+    // Without a header nobody says what the client reached.
+    let direct = AdvertiseOptions { proxied: false, ..options };
+    assert_eq!(told(&direct, &known, "8.8.8.8", "10.0.0.5"), "203.0.113.9 address");
+}
+
+#[test]
 fn a_written_address_stands_before_a_public_local_one_but_after_the_lan() {
     let options =
         AdvertiseOptions { address: Some(Source::Literal(ip("203.0.113.7"))), ..options() };

@@ -2,7 +2,7 @@ use super::*;
 use crate::config;
 
 const USUAL: Kernel =
-    Kernel { free_ports: 1024, guards_devices: false, borrowing: Capability::NetRaw };
+    Kernel { free_ports: 1024, guards_devices: false, borrowing: Capability::Raw };
 
 fn read(text: &str) -> Config {
     config::parse(text, "test", []).unwrap().0
@@ -32,7 +32,7 @@ fn high_ports_take_nothing() {
 fn a_low_control_port_takes_it_until_it_is_bound() {
     let found = keys(&small("").replace("2121", "21"), USUAL);
     let key = "listener.l.bind (port 21)".to_owned();
-    assert_eq!(found, [(Capability::NetBindService, key, false)]);
+    assert_eq!(found, [(Capability::BindService, key, false)]);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn low_data_ports_take_it_to_the_end() {
     let more = "data = \"active\"\n[data]\nports = \"900-999\"\nupstream_ports = \"800-899\"\n\
                 source_port = 20\nupstream_source_port = 19\n";
     let found = keys(&small(more), USUAL);
-    assert!(found.iter().all(|(c, _, lasting)| *c == Capability::NetBindService && *lasting));
+    assert!(found.iter().all(|(c, _, lasting)| *c == Capability::BindService && *lasting));
     let keys_only: Vec<_> = found.iter().map(|(_, key, _)| key.as_str()).collect();
     assert_eq!(
         keys_only,
@@ -60,7 +60,7 @@ fn a_link_takes_it_in_old_kernels() {
     let text = small("device = \"eth1\"\n");
     assert_eq!(keys(&text, USUAL), []);
     let old = Kernel { guards_devices: true, ..USUAL };
-    assert_eq!(keys(&text, old), [(Capability::NetRaw, "upstream.u.device".into(), true)]);
+    assert_eq!(keys(&text, old), [(Capability::Raw, "upstream.u.device".into(), true)]);
 }
 
 #[test]
@@ -69,11 +69,20 @@ fn addresses_of_others_take_one_to_the_end_which_may_be_missing() {
                        destinations = [\"0.0.0.0/0\"]\n";
     let needs = needed(&read(transparent).listeners, USUAL);
     let [need] = needs.as_slice() else { panic!("{needs:?}") };
-    assert!(need.wished && need.lasting && need.capability == Capability::NetRaw);
+    assert!(need.wished && need.lasting && need.capability == Capability::Raw);
     for line in ["source = \"client\"\n", "mark = 7\n"] {
         assert!(needed(&read(&small(line)).listeners, USUAL)[0].wished, "{line}");
     }
     assert_eq!(needed(&read(&small("mark = 0\n")).listeners, USUAL), []);
+}
+
+#[cfg(feature = "acme")]
+#[test]
+fn the_issuers_requests_come_to_a_low_port_again_and_again() {
+    let acme = "mode = \"optional\", acme = { names = [\"ftp.example.org\"] }";
+    let text = small("").replace("bind =", &format!("tls = {{ {acme} }}\nbind ="));
+    let key = "listener.l.tls.acme.http (port 80)".to_owned();
+    assert_eq!(keys(&text, USUAL), [(Capability::BindService, key, true)]);
 }
 
 /// In a thread of its own, for capabilities are a thread's.

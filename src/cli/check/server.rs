@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::config::ListenerConfig;
 use crate::ftp::reply::ReplyParser;
+use crate::net::proxy_header::Version;
 use crate::net::stream::Stream;
 use crate::session::policy::{ServerTls, TlsPolicy};
 use crate::tls::{
@@ -146,7 +147,9 @@ impl Trial {
     }
 
     async fn connect(&self) -> Result<TcpStream, UpstreamError> {
-        self.upstream.connect(None, None, self.dial).await
+        let stream = self.upstream.connect(None, None, self.dial).await?;
+        let [version, _] = self.upstream.options().proxy;
+        self.upstream.introduce(stream, version.map(Version::own)).await
     }
 
     async fn secure(

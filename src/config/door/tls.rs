@@ -65,10 +65,12 @@ pub(super) struct Protection {
 }
 
 impl Protection {
-    /// Reads all of it.
-    pub(super) fn read(mut s: Section<'_>) -> Self {
+    /// Reads all of it. `silent`: a box that nobody knows of leaves AUTH to the server, if nothing
+    /// else is said (P102).
+    pub(super) fn read(mut s: Section<'_>, silent: bool) -> Self {
         let place = s.written("mode");
-        let mode = protection::mode(&mut s, MODES, ClientTls::Off);
+        let default = if silent { ClientTls::Passthrough } else { ClientTls::Off };
+        let mode = protection::mode(&mut s, MODES, default);
         let acme = s.section("acme");
         let fetched = acme.is_given().then(|| acme.place().cloned());
         let options = options(&mut s, acme);
@@ -127,7 +129,7 @@ impl Protection {
             let reason = "AUTH cannot be the server's: our own connection to it is under TLS";
             let remedy = "leave out `tls` of the upstream, or choose another mode here";
             report(Problem::error(reason), remedy.into());
-        } else if settings.places.forwarded.is_none() {
+        } else if self.place.is_some() && settings.places.forwarded.is_none() {
             let reason = "clients can log in under TLS, but no data connection gets through: what \
                           the server says about its ports cannot be read";
             let remedy = "add [data] passthrough_ports = \"FIRST-LAST\", the passive range of \

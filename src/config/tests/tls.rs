@@ -244,3 +244,37 @@ fn settings_that_work_against_each_other_are_a_warning() {
     let on = format!("tls = {{ mode = \"optional\", {PAIR} }}");
     assert_eq!(warnings(&both(&on, same)).len(), 0);
 }
+
+#[test]
+fn a_box_that_nobody_knows_of_leaves_auth_to_the_server() {
+    let policy = "[policy]\nrfc6384 = \"on\"\n";
+    let (config, warnings) = read(&(both("", "") + policy), &[]).unwrap();
+    assert_eq!(config.listeners[0].policy.tls.client, ClientTls::Passthrough);
+    assert_eq!(warnings, []);
+    let said = only(read(&(listener("mode = \"off\"") + policy), &[]));
+    assert_eq!(said.policy.tls.client, ClientTls::Off);
+    // Our own TLS with the server leaves none for the client.
+    let ours = only(read(&(upstream("mode = \"explicit\"") + policy), &[]));
+    assert_eq!(ours.policy.tls.client, ClientTls::Off);
+    let transparent = "[[listener]]\nbind = \"127.0.0.1:2121\"\nmode = \"redirect\"\n\
+                       destinations = [\"192.0.2.0/24\"]\n";
+    assert_eq!(only(read(transparent, &[])).policy.tls.client, ClientTls::Passthrough);
+}
+
+#[test]
+fn ports_lead_to_the_server_where_its_tls_does() {
+    let data = "[data]\npassthrough_ports = \"50000-50010\"\n";
+    let passed = only(read(&(listener("mode = \"passthrough\"") + data), &[]));
+    assert_eq!(passed.mirrored().map(|range| (range.first, range.last)), Some((50000, 50010)));
+    assert_eq!(passed.tls, None);
+    assert_eq!(only(read(&(both("", "") + data), &[])).mirrored(), None);
+}
+
+#[test]
+fn a_translators_ports_wait_long_enough() {
+    let short =
+        both("", "") + "[policy]\nrfc6384 = \"strict\"\n[timeouts]\ndata_accept = \"29s\"\n";
+    let [warning] = &warnings(&short)[..] else { panic!("one warning") };
+    assert!(warning.contains("30s"), "{warning}");
+    assert_eq!(warnings(&short.replace("29s", "30s")), [""; 0]);
+}

@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 use tokio::io::AsyncReadExt;
 
 use super::*;
+use crate::data::options::Peers;
 
 const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 99));
 
@@ -10,7 +11,7 @@ const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 99));
 async fn port() -> (Arc<Mirror>, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mirror = Mirror::new(vec![address]);
+    let mirror = Mirror::new(vec![address], Peers::Direct);
     tokio::spawn(mirror.clone().keep(listener));
     (mirror, address)
 }
@@ -81,12 +82,12 @@ async fn of_two_servers_neither_is_guessed() {
 
 #[tokio::test]
 async fn our_own_ports_are_known_by_every_name() {
-    let any = Mirror::new(vec!["0.0.0.0:50000".parse().unwrap()]);
+    let any = Mirror::new(vec!["0.0.0.0:50000".parse().unwrap()], Peers::Direct);
     let local: IpAddr = "192.0.2.1".parse().unwrap();
     assert!(any.is_own("192.0.2.1:50000".parse().unwrap(), local));
     assert!(any.is_own("[::ffff:192.0.2.1]:50000".parse().unwrap(), local));
     assert!(!any.is_own("192.0.2.1:50001".parse().unwrap(), local));
     assert!(!any.is_own("192.0.2.2:50000".parse().unwrap(), local));
-    let one = Mirror::new(vec!["192.0.2.2:50000".parse().unwrap()]);
+    let one = Mirror::new(vec!["192.0.2.2:50000".parse().unwrap()], Peers::Direct);
     assert!(one.is_own("192.0.2.2:50000".parse().unwrap(), local));
 }

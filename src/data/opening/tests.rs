@@ -42,7 +42,7 @@ fn passive(n: u8) -> (LegSource, SocketAddr) {
 fn closed() -> (SocketAddr, LegSource) {
     let (address, range) = free_range(1);
     let to = SocketAddr::new(address, range.first);
-    (to, LegSource::Connect { to, from: Origin::default() })
+    (to, LegSource::Connect { to, from: Origin::default(), header: None })
 }
 
 /// Whether nobody connects, however often everybody else has a turn.
@@ -140,6 +140,7 @@ async fn active_client_is_dialled_after_1yz() {
     let downstream = LegSource::Connect {
         to: at.local_addr().unwrap(),
         from: Origin::own(Some(SocketAddr::new(peer(7), 0))),
+        header: None,
     };
     let transfer = start(downstream, upstream, patient());
     transfer.advance(Stage::Requested(Download));

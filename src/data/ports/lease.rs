@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::{Listener, Mapped, Place, Verdict, sharing};
+use super::{Listener, Mapped, Place, Verdict, announced, sharing};
+use crate::data::options::Peers;
 
 /// Pause after an accept that failed for want of descriptors or memory (S24).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -93,6 +94,10 @@ impl PortLease {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
+            if let Peers::Announced(options) = &self.listener.place.pool.options.peers {
+                announced::receive(&self.listener, options, stream, peer);
+                continue;
+            }
             match self.admit(peer) {
                 Verdict::Stranger => {
                     self.listener.strangers.fetch_add(1, Ordering::Relaxed);

@@ -6,7 +6,7 @@
 //! nothing, for they can be repeated: a lease is used up only when its handshake is done and has
 //! resumed the session (P145).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -15,13 +15,23 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::{Expected, Handed, Listener, MOST_SHARERS, OpenPort, Place, Proof, Waiting};
+use super::{Handed, Listener, MOST_SHARERS, OpenPort, Place, Waiting};
 use crate::net::socket;
 use crate::tls::{self, ServerSession};
 
 /// Connections of one address that have not said whose they are, beyond one for each lease: those
 /// of others. The oldest has to go.
 const SPARE: usize = 4;
+
+/// By what a lease tells its peer from others of the same address.
+#[derive(Debug, Clone)]
+pub(crate) struct Proof {
+    /// The peer's data connection resumes a TLS session of this one, or is refused (P145, P149).
+    pub(crate) session: ServerSession,
+    /// How long a connection may take until its first words name a session: as long as the lease
+    /// waits, since clients begin TLS only when they are told that the transfer starts.
+    pub(crate) patience: Duration,
+}
 
 /// A lease whose connection it may be.
 #[derive(Debug)]
@@ -34,7 +44,7 @@ pub(super) struct Claimant {
 /// A connection that has not said whose it is. Dropping this closes it.
 #[derive(Debug)]
 pub(super) struct Unsorted {
-    expected: Expected,
+    peer: IpAddr,
     task: AbortHandle,
 }
 
@@ -54,7 +64,8 @@ impl Waiting {
 impl OpenPort {
     /// How many wait for the same address; `None`: the newcomer must not be among them.
     pub(super) fn rivals(&self, newcomer: &Waiting) -> Option<usize> {
-        let mut rivals = self.waiting.iter().filter(|w| w.expected == newcomer.expected).peekable();
+        let rivals = self.waiting.iter().filter(|w| w.expected.meets(&newcomer.expected));
+        let mut rivals = rivals.peekable();
         if rivals.peek().is_none() {
             return Some(0);
         }
@@ -68,7 +79,7 @@ impl OpenPort {
 
     /// One more lease.
     pub(super) fn join(&mut self, mut newcomer: Waiting) {
-        for rival in self.waiting.iter_mut().filter(|w| w.expected == newcomer.expected) {
+        for rival in self.waiting.iter_mut().filter(|w| w.expected.meets(&newcomer.expected)) {
             rival.shares = true;
             newcomer.shares = true;
         }
@@ -76,19 +87,17 @@ impl OpenPort {
     }
 
     /// Connections of an address for which nobody waits any more.
-    pub(super) fn orphans(&mut self, expected: Expected) -> Vec<Unsorted> {
-        if self.waiting.iter().any(|waiting| waiting.expected == expected) {
-            return Vec::new();
-        }
-        self.unsorted.extract_if(.., |unsorted| unsorted.expected == expected).collect()
+    pub(super) fn orphans(&mut self) -> Vec<Unsorted> {
+        let awaited = |peer| self.waiting.iter().any(|waiting| waiting.expected.admits(peer));
+        self.unsorted.extract_if(.., |unsorted| !awaited(unsorted.peer)).collect()
     }
 
     /// Keeps a connection until it says whose it is. What is given back is to be dropped without
     /// the lock.
     fn keep(&mut self, unsorted: Unsorted, most: usize) -> Vec<Unsorted> {
         let mut gone: Vec<_> = self.unsorted.extract_if(.., |u| u.task.is_finished()).collect();
-        let same = self.unsorted.iter().filter(|u| u.expected == unsorted.expected).count();
-        let oldest = self.unsorted.iter().position(|u| u.expected == unsorted.expected);
+        let same = self.unsorted.iter().filter(|u| u.peer == unsorted.peer).count();
+        let oldest = self.unsorted.iter().position(|u| u.peer == unsorted.peer);
         if let Some(oldest) = oldest.filter(|_| same >= most) {
             gone.push(self.unsorted.remove(oldest));
         }
@@ -104,7 +113,7 @@ impl Listener {
         let most = claimants.len() + SPARE;
         let sorting = sort(stream, peer, *port, claimants, Arc::clone(&self.strangers));
         let task = tokio::spawn(sorting).abort_handle();
-        let unsorted = Unsorted { expected: Expected::new(peer.ip()), task };
+        let unsorted = Unsorted { peer: peer.ip().to_canonical(), task };
         let mut by_address = pool.lock();
         let open = by_address.get_mut(address).and_then(|ports| ports.open.get_mut(port));
         let gone = match open {

@@ -25,7 +25,11 @@ async fn wired(options: DataOptions) -> (TcpStream, TcpStream, Transfer) {
     let client = socket::connect(ours.local_addr().unwrap(), None, LONG).await.unwrap();
     let (stream, peer) = ours.accept().await.unwrap();
     let downstream = LegSource::Up { stream, peer };
-    let upstream = LegSource::Connect { to: theirs.local_addr().unwrap(), from: Origin::default() };
+    let upstream = LegSource::Connect {
+        to: theirs.local_addr().unwrap(),
+        from: Origin::default(),
+        header: None,
+    };
     let (options, throttle) = (Arc::new(options), Throttle::default());
     let transfer = Transfer::start(downstream, upstream, options, throttle, TransferTls::default());
     transfer.advance(Stage::Requested(WAY));

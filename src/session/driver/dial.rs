@@ -17,7 +17,8 @@ impl Driver {
         let upstream = self.rooms.upstream.clone();
         let (to, within) = (self.arrival.server, self.rooms.connect);
         let client = Some(self.arrival.client.ip());
-        self.connecting = Some(Box::pin(async move { upstream.connect(to, client, within).await }));
+        let dial = async move { upstream.connect(to, client, within).await };
+        self.connecting = Some(self.introduced(dial));
     }
 
     /// To the server that the client named.
@@ -26,9 +27,10 @@ impl Driver {
         let (upstream, rooms) = (self.rooms.upstream.clone(), self.rooms.clone());
         let server = HostPort { host, port };
         let client = Some(self.arrival.client.ip());
-        self.connecting = Some(Box::pin(async move {
+        let dial = async move {
             upstream.connect_named(server, &rooms.destinations, client, rooms.connect).await
-        }));
+        };
+        self.connecting = Some(self.introduced(dial));
     }
 
     pub(super) fn connected(&mut self, server: TcpStream, now: Instant) {

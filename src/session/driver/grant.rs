@@ -99,16 +99,25 @@ impl Driver {
     }
 
     pub(super) fn open(&mut self, plan: TransferPlan) {
-        let (client, server) = (self.origin(Side::Downstream), self.origin(Side::Upstream));
-        let [downstream, upstream] = &mut self.leases;
+        let client = self.origin(Side::Downstream);
+        let [mut downstream, mut upstream] = std::mem::take(&mut self.leases);
         let downstream = source(plan.downstream, downstream.take(), client);
-        let upstream = source(plan.upstream, upstream.take(), server);
+        let upstream = self.server_leg(plan.upstream, upstream.take());
         if let (Some(downstream), Some(upstream)) = (downstream, upstream) {
             let options = self.rooms.data.clone();
             let throttle = self.throttle.clone();
             self.transfer =
                 Some(Transfer::start(downstream, upstream, options, throttle, self.tls.transfer()));
         }
+    }
+
+    /// The server's end of a transfer, told for whom it is where it is to be.
+    pub(super) fn server_leg(&self, leg: Leg, lease: Option<PortLease>) -> Option<LegSource> {
+        let mut leg = source(leg, lease, self.origin(Side::Upstream));
+        if let Some(LegSource::Connect { to, header, .. }) = &mut leg {
+            *header = self.data_header(*to);
+        }
+        leg
     }
 
     /// How our data connections to a side leave: from the address of its control connection (P41),
@@ -135,7 +144,7 @@ impl Driver {
     }
 }
 
-pub(super) fn source(leg: Leg, lease: Option<PortLease>, from: Origin) -> Option<LegSource> {
+fn source(leg: Leg, lease: Option<PortLease>, mut from: Origin) -> Option<LegSource> {
     let mut to = match leg {
         Leg::Accept => return lease.map(LegSource::Accept),
         Leg::Connect(to) => to,
@@ -144,5 +153,9 @@ pub(super) fn source(leg: Leg, lease: Option<PortLease>, from: Origin) -> Option
     if let (Some(SocketAddr::V6(from)), SocketAddr::V6(to)) = (from.from, &mut to) {
         to.set_scope_id(from.scope_id());
     }
-    Some(LegSource::Connect { to, from })
+    // A balancer may have brought us the client in another family.
+    if from.from.is_some_and(|from| from.is_ipv4() != to.is_ipv4()) {
+        (from.from, from.borrowed) = (None, false);
+    }
+    Some(LegSource::Connect { to, from, header: None })
 }

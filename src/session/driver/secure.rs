@@ -6,6 +6,7 @@ use super::Driver;
 use super::control::Shake;
 use crate::data::guard::TransferTls;
 use crate::data::ports::Proof;
+use crate::net::proxy_header::TlsFacts;
 use crate::session::event::{Event, Side};
 use crate::tls::{self, ClientSession, HandshakeError, ServerSession, TlsInfo};
 
@@ -40,6 +41,20 @@ impl SessionTls {
     pub(super) fn proof(&self, patience: Duration) -> Option<Proof> {
         let session = self.downstream.clone()?;
         Some(Proof { session, patience })
+    }
+}
+
+impl SessionTls {
+    /// The name that the client asked for.
+    pub(super) fn authority(&self) -> Option<String> {
+        self.client.as_ref()?.sni.clone()
+    }
+
+    /// The TLS of the client's control connection, for whom it may concern.
+    pub(super) fn facts(&self) -> Option<TlsFacts> {
+        let TlsInfo { version, cipher, peer_name, peer_subject, .. } = self.client.as_ref()?;
+        let client = peer_subject.as_ref().map(|_| peer_name.clone().unwrap_or_default());
+        Some(TlsFacts { version: version.as_str(), cipher, client })
     }
 }
 

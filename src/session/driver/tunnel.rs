@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use tokio::net::TcpStream;
 
-use super::grant::source;
 use super::{Driver, LAST_WORDS, OUTPUT_LIMIT, SCRATCH, now};
 use crate::data::mirror::{Hall, MAX_PER_SESSION};
 use crate::data::transfer::{LegSource, Transfer};
@@ -169,9 +168,7 @@ impl Driver {
             tracing::debug!(%session, %peer, %to, own, "data connection not forwarded");
             return;
         }
-        let Some(upstream) = source(Leg::Connect(to), None, self.origin(Side::Upstream)) else {
-            return;
-        };
+        let Some(upstream) = self.server_leg(Leg::Connect(to), None) else { return };
         let downstream = LegSource::Up { stream, peer };
         let (options, throttle) = (self.rooms.data.clone(), self.throttle.clone());
         let transfer =

@@ -33,6 +33,7 @@ fn a_missed_resumption_has_its_reason() {
         resumed: false,
         sni: sni.map(str::to_owned),
         peer_subject: None,
+        peer_name: None,
         leaf: None,
     };
     let control = info(Some("ftp.test"));

@@ -1,6 +1,7 @@
 //! Certificates from a real ACME issuer.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
@@ -14,6 +15,8 @@ use crate::support::pebble::{self, NAME, Pebble};
 use crate::support::pki::Pki;
 use crate::support::process::run;
 use crate::support::wire::{TlsClient, Version};
+
+const NOBODY: u32 = 65534;
 
 /// In the order of their end.
 struct Scene {
@@ -103,6 +106,22 @@ fn fetched_once_for_all_listeners() {
     assert!(scene.shown(&gateway, &scene.lab.path("pebble-root.pem"), NAME) == first);
     let log = gateway.stop();
     assert!(!log.contains("asking for") && !log.contains("stands in"), "{log}");
+}
+
+/// Who is root only to begin with still has port 80, and a folder of his own.
+#[test]
+fn fetched_without_being_root() {
+    let scene = scene();
+    let pebble = Pebble::start(&scene.lab, &scene.pki, 80);
+    fs::create_dir(scene.dir()).expect("own folder");
+    chown(scene.dir(), Some(NOBODY), None).expect("chown");
+    let config = scene.config(&[NAME]).section("[runtime]\nuser = \"nobody\"\n");
+    let mut gateway = Gateway::start(&scene.lab, &config);
+    fetched(&mut gateway);
+    scene.shown(&gateway, pebble.root(), NAME);
+    gateway.stop();
+    let kept = fs::metadata(scene.file(NAME)).expect("the certificate");
+    assert_eq!((kept.uid(), kept.mode() & 0o777), (NOBODY, 0o600));
 }
 
 /// A certificate in its last third is replaced; until then it is the one shown.

@@ -63,6 +63,32 @@ fn one_capability_is_enough() {
     }
 }
 
+/// Started as root it keeps no more than that, as somebody else.
+#[test]
+fn root_that_turns_into_a_user() {
+    for way in Way::BOTH {
+        let lab = Lab::router();
+        let file = content(1, 50_000);
+        lab.serve("file", &file);
+        lab.net.tell_server_of_lan();
+        let _server = Server::vsftpd(&lab, 21, "");
+        way.prepare(&lab, "21");
+        let sections = "[[upstream]]\nname = \"any\"\nsource = \"client\"\ndata = \"active\"\n\
+                        [runtime]\nuser = \"nobody\"\n";
+        let gateway = Gateway::start_with(&lab, &way.toml("", sections));
+        let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid()));
+        let status = status.expect("a process");
+        // CAP_NET_RAW; in kernels before 5.17 marks take CAP_NET_ADMIN, which is enough for all.
+        let kept = ["CapEff:\t0000000000002000", "CapEff:\t0000000000001000"];
+        assert!(kept.iter().any(|kept| status.contains(kept)), "{status}");
+        let mut control = Control::login(&lab.net.client, server(false));
+        for mode in Mode::ALL {
+            assert!(control.fetch(mode, "RETR file") == file, "{way:?}, {mode:?}");
+        }
+        gateway.stop();
+    }
+}
+
 /// Redirection takes nothing; active data then come from the router, which most clients allow.
 #[test]
 fn redirection_without_any_capability() {

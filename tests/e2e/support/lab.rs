@@ -45,6 +45,7 @@ const TOOLS: &[&str] = &[
     "filezilla",
     "Xvfb",
     "xdotool",
+    "haproxy",
 ];
 
 /// Namespaces and files of one test.

@@ -2,6 +2,7 @@
 
 pub(crate) mod ftp;
 pub(crate) mod gateway;
+pub(crate) mod haproxy;
 pub(crate) mod lab;
 pub(crate) mod mock;
 pub(crate) mod natbox;

@@ -203,6 +203,16 @@ impl Topology {
         addresses.into_iter().map(IpAddr::V4).collect()
     }
 
+    /// Gives the gateway's machine another address on the client's link.
+    pub(crate) fn public_address(&self, address: IpAddr) {
+        let length = if address.is_ipv4() { 24 } else { 64 };
+        let mut args = vec!["-n", &self.gateway.name, "addr", "add"];
+        let address_text = format!("{address}/{length}");
+        args.extend([address_text.as_str(), "dev", "public"]);
+        args.extend(address.is_ipv6().then_some("nodad"));
+        ip(&args);
+    }
+
     /// The gateway's control port at an address that is good on the client's link only, as the
     /// client names it.
     pub(crate) fn link_local(&self) -> SocketAddrV6 {

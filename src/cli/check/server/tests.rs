@@ -50,6 +50,7 @@ async fn serve(mut stream: TcpStream, script: &Script, tls: &TlsServer) {
     let Ok((mut stream, _)) = tls::accept(stream, config, PATIENCE).await else { return };
     if script.implicit {
         stream.write_all(greeting).await.unwrap();
+        stream.flush().await.unwrap();
     }
     play(&mut BufReader::new(stream), &mut answers).await;
 }
@@ -63,6 +64,7 @@ async fn trial(script: Script, policy: TlsPolicy, verify: Option<Verify>, tls: &
         address: Some(HostPort { host: "127.0.0.1".into(), port }),
         tls: verify.map(|verify| ClientTlsOptions { verify, ..ClientTlsOptions::default() }),
         retry_epsv: Duration::ZERO,
+        proxy: [None; 2],
         sessions: None,
         source: Source::Auto,
         device: None,

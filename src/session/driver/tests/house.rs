@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::advertise::Advertiser;
 use crate::advertise::options::AdvertiseOptions;
 use crate::data::mirror::Mirror;
-use crate::data::options::{DataOptions, PortOptions, PortRange};
+use crate::data::options::{DataOptions, Peers, PortOptions, PortRange};
 use crate::data::ports::PortPool;
 use crate::data::throttle::Throttle;
 use crate::limits::LimitOptions;
@@ -75,6 +75,7 @@ impl House {
             tls: None,
             sessions: None,
             retry_epsv: PATIENCE,
+            proxy: [None; 2],
             source: Source::Auto,
             device: None,
             mark: None,
@@ -147,7 +148,7 @@ impl House {
         let listener = socket::listen_data((ip, port).into(), false).unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
-        let mirror = Mirror::new(vec![address]);
+        let mirror = Mirror::new(vec![address], Peers::Direct);
         tokio::spawn(mirror.clone().keep(listener));
         Arc::get_mut(&mut self.rooms).unwrap().mirror = Some(mirror);
         address
