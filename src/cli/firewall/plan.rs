@@ -14,6 +14,8 @@ pub(super) struct Plan {
     pub(super) openings: Vec<Opening>,
     /// Connections to servers elsewhere that are to come here.
     pub(super) catches: Vec<Catch>,
+    /// What the configuration does not tell: a sentence each.
+    pub(super) notes: Vec<String>,
 }
 
 /// Connections of a listener's clients, whatever address they aim at.
@@ -131,7 +133,12 @@ impl Plan {
                 }
             }
         }
-        Self { openings, catches }
+        let handed = config.listeners.iter().filter(|listener| !listener.handed.is_empty());
+        let note = |listener: &ListenerConfig| {
+            let name = &listener.name;
+            format!("{name}: its control ports are those of the .socket unit; let them in as well.")
+        };
+        Self { openings, catches, notes: handed.map(note).collect() }
     }
 }
 
