@@ -228,6 +228,8 @@ impl Ledger {
         }
         match &*verb {
             b"PASV" | b"EPSV" if bare.len() == 4 => {}
+            // Not translated, in the client's words.
+            b"EPSV" if self.translator => self.came_from_client(line)?,
             // Not translated, it is the client's own, in its own words.
             b"EPRT" if self.translator && self.leases[1].is_none() => {
                 if named(line).map(|named| named.ip()) != Some(self.client) {
