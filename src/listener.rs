@@ -184,9 +184,9 @@ impl Door {
                 listener = &*self.rooms.name,
                 %client,
                 "clients come from the address of our own gateway: a container's proxy or a source \
-                 NAT hides theirs. They share one another's data ports, so each waits for a port of \
-                 its own, and limits for each client address are not applied to them. To see their \
-                 addresses, turn the proxy off (Docker: \"userland-proxy\": false), use the host's \
+                 NAT hides theirs. Their data connections are not told apart, so each that is \
+                 awaited takes a port of its own, and sessions_per_client and \
+                 connections_per_minute are not applied to them. To see their addresses, turn the proxy off (Docker: \"userland-proxy\": false), use the host's \
                  network, or keep the source address (Kubernetes: externalTrafficPolicy: Local)"
             );
         }

@@ -14,6 +14,7 @@ use super::privileges::Privileges;
 use super::{BuildError, Stop, outgoing, transparent};
 use crate::advertise::options::Mapping;
 use crate::config::{Config, ListenerConfig};
+use crate::ftp::addr::canonical_end;
 use crate::limits;
 use crate::listener::Door;
 use crate::net::socket;
@@ -43,7 +44,7 @@ impl Single {
         let abilities = transparent::abilities(&config.listeners)?;
         let keys = parts::keys(&listener)?;
         let xferlog = privileges.settle(&config)?;
-        let reached: Vec<_> = stream.local_addr().into_iter().collect();
+        let reached: Vec<_> = stream.local_addr().into_iter().map(canonical_end).collect();
         outgoing::check(&listener, &reached)?;
         let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
         let seats = Seats::new(limits::most_sessions(descriptors, 1));

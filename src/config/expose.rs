@@ -48,15 +48,18 @@ impl Form {
 fn shift(range: PortRange, told: PortRange) -> Result<Expose, Problem> {
     let length = |r: PortRange| u32::from(r.last - r.first) + 1;
     if length(range) != length(told) {
-        return Err(Problem::error(format!(
+        let problem = Problem::error(format!(
             "{told} has {} ports and `ports` {range} has {}: each needs its counterpart",
             length(told),
             length(range)
-        ))
-        .remedy(
-            "only with proxy_protocol = \"data\" or \"both\" can one port stand for several: the \
-             header tells which",
         ));
+        return Err(match length(range) {
+            1 => problem.remedy(
+                "only with proxy_protocol = \"data\" or \"both\" can one port stand for several: the \
+                 header tells which",
+            ),
+            _ => problem,
+        });
     }
     match i32::from(told.first) - i32::from(range.first) {
         0 => Ok(Expose::Same),

@@ -9,7 +9,7 @@ use ftpgate::ftp::reply::ReplyParser;
 use ftpgate::session::event::{
     Leg, Outcome, Side, Stage, TransferPlan, TransferRecord, TransferReport,
 };
-use ftpgate::session::policy::{Policy, PortCommand, ServerTls};
+use ftpgate::session::policy::{Policy, PortCommand, Rfc6384, ServerTls};
 
 use super::reader::{Reader, verb};
 
@@ -32,6 +32,8 @@ pub(crate) struct Ledger {
     strict: bool,
     /// The gateway protects its connection to the server, with commands of its own.
     own_tls: bool,
+    /// It says NOOP in place of some of the client's.
+    translator: bool,
     /// The client's whole lines that the server may still be told.
     lines: VecDeque<Vec<u8>>,
     line: Vec<u8>,
@@ -64,6 +66,7 @@ impl Ledger {
             server: None,
             server_gone: false,
             cr_nul: policy.cr_nul,
+            translator: policy.rfc6384 != Rfc6384::Off,
             own_tls: policy.tls.server != ServerTls::Off,
             strict: policy.port_command == PortCommand::Strict,
             lines: VecDeque::new(),
@@ -225,6 +228,15 @@ impl Ledger {
         }
         match &*verb {
             b"PASV" | b"EPSV" if bare.len() == 4 => {}
+            // Not translated, in the client's words.
+            b"EPSV" if self.translator => self.came_from_client(line)?,
+            // Not translated, it is the client's own, in its own words.
+            b"EPRT" if self.translator && self.leases[1].is_none() => {
+                if named(line).map(|named| named.ip()) != Some(self.client) {
+                    return Err("a foreign EPRT goes upstream".into());
+                }
+                return self.came_from_client(line).map(|()| line);
+            }
             b"PORT" | b"EPRT" => {
                 let lease = self.leases[1].ok_or("PORT upstream without a lease")?;
                 if named(line) != Some(lease) {
@@ -232,6 +244,7 @@ impl Ledger {
                 }
             }
             b"ABOR" if bare.len() == 4 => return Ok(line),
+            b"NOOP" if self.translator && bare.len() == 4 => return Ok(line),
             b"AUTH" | b"PBSZ" | b"PROT" | b"FEAT" if self.own_tls => return Ok(line),
             _ => return self.came_from_client(line).map(|()| line),
         }

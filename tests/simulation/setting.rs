@@ -2,7 +2,7 @@
 
 use ftpgate::session::event::{Action, Leg};
 use ftpgate::session::policy::{
-    AborStyle, DataCommand, Policy, PortCommand, UnknownVerbs, UpstreamMode,
+    AborStyle, DataCommand, Policy, PortCommand, Rfc6384, UnknownVerbs, UpstreamMode,
 };
 
 use super::dice::Dice;
@@ -47,6 +47,9 @@ pub(crate) fn policy(dice: &mut Dice) -> Policy {
     }
     if dice.once_in(4) {
         policy.abor = AborStyle::Urgent;
+    }
+    if dice.once_in(3) {
+        policy.rfc6384 = Rfc6384::On;
     }
     policy
 }

@@ -35,6 +35,7 @@ impl Tally {
             ("at rest", 20),
             ("tls client", 20),
             ("tls server", 20),
+            ("tunnelled", 5),
         ] {
             assert!(met(what) >= least, "{what}: {} of {least} in {:#?}", met(what), self.0);
         }

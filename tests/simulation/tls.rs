@@ -26,7 +26,9 @@ impl Tls {
     /// The machine asks for a handshake.
     pub(crate) fn start(&mut self, side: Side) -> Verdict {
         let off = match side {
-            Side::Downstream => self.policy.client == ClientTls::Off,
+            Side::Downstream => {
+                matches!(self.policy.client, ClientTls::Off | ClientTls::Passthrough)
+            }
             Side::Upstream => self.policy.server == ServerTls::Off,
         };
         if off || self.up[side.index()] || self.shaking[side.index()] {
@@ -34,6 +36,14 @@ impl Tls {
         }
         self.shaking[side.index()] = true;
         Ok(())
+    }
+
+    /// AUTH was the server's.
+    pub(crate) fn tunnelled(&self) -> Verdict {
+        match self.policy.client {
+            ClientTls::Passthrough => Ok(()),
+            _ => Err("a tunnel that nobody asked for".into()),
+        }
     }
 
     /// The handshake is over.
@@ -84,6 +94,9 @@ impl Tls {
 
 /// Mostly none at all.
 pub(crate) fn policy(dice: &mut Dice) -> TlsPolicy {
+    if dice.once_in(8) {
+        return TlsPolicy { client: ClientTls::Passthrough, ..TlsPolicy::default() };
+    }
     if !dice.once_in(3) {
         return TlsPolicy::default();
     }

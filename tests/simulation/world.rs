@@ -264,7 +264,11 @@ impl World {
                     *data = stage;
                 }
             }
-            Action::Tunnel => return Err("a tunnel that nobody asked for".into()),
+            Action::Tunnel => {
+                self.tally.count("tunnelled");
+                self.tls.tunnelled()?;
+                self.ledger.closes()?;
+            }
             Action::CloseTransfer => {
                 self.data = None;
                 self.ledger.released();

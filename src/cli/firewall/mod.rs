@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::{Settings, tell};
-use plan::Plan;
+use plan::{Catch, Plan};
 
 /// How the rules are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -62,7 +62,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn render(plan: &Plan, format: Format) -> String {
-    match format {
+    let rules = match format {
         Format::Nft => nft::render(plan),
         Format::Iptables => iptables::render(plan),
         Format::Firewalld => firewalld::render(plan),
@@ -70,7 +70,14 @@ fn render(plan: &Plan, format: Format) -> String {
         Format::Docker => docker::render(plan),
         Format::Aws => aws::render(plan),
         Format::K8s => k8s::render(plan),
-    }
+    };
+    let transparent = plan.catches.iter().filter(|_| format != Format::Nft);
+    let elsewhere = transparent.map(|catch| {
+        let Catch { listener, mode, .. } = catch;
+        format!("{listener}: the rules that bring its connections here (mode \"{mode}\") are in --format nft.")
+    });
+    let notes = plan.notes.iter().cloned().chain(elsewhere);
+    notes.map(|note| format!("# {note}\n")).chain([rules]).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! nftables.
 
+mod transparent;
+
 use std::fmt::{Display, Write as _};
 
 use super::plan::{Family, Opening, Plan, Sources, span};
@@ -27,6 +29,7 @@ pub(super) fn render(plan: &Plan) -> String {
             let _ = writeln!(text, "insert rule inet filter input {rule} accept");
         }
     }
+    text.push_str(&transparent::render(&plan.catches));
     text
 }
 

@@ -6,11 +6,34 @@ use ipnet::IpNet;
 
 use crate::config::{Config, ListenerConfig};
 use crate::data::options::{Expose, PortOptions, PortRange};
+use crate::upstream::destinations::Mode;
 
 /// All of a configuration.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) openings: Vec<Opening>,
+    /// Connections to servers elsewhere that are to come here.
+    pub(super) catches: Vec<Catch>,
+    /// What the configuration does not tell: a sentence each.
+    pub(super) notes: Vec<String>,
+}
+
+/// Connections of a listener's clients, whatever address they aim at.
+#[derive(Debug)]
+pub(super) struct Catch {
+    /// The listener's name.
+    pub(super) listener: String,
+    /// Redirected, or delivered as they are (tproxy).
+    pub(super) mode: Mode,
+    /// The servers' control ports.
+    pub(super) ports: Vec<PortRange>,
+    /// Where the listener takes them.
+    pub(super) at: Vec<SocketAddr>,
+    /// Data ports, ours and told as the server's.
+    pub(super) data: PortRange,
+    /// Of each family, whose connections.
+    pub(super) v4: Option<Sources>,
+    pub(super) v6: Option<Sources>,
 }
 
 /// Connections to let in.
@@ -100,14 +123,47 @@ impl Family {
 impl Plan {
     pub(super) fn of(config: &Config) -> Self {
         let mut openings = Vec::new();
-        for listener in &config.listeners {
+        let transparent = config.listeners.iter().filter(|l| l.mode.is_transparent());
+        let catches = transparent.map(Catch::of).collect();
+        // What tproxy delivers comes by its mark, whatever the port.
+        for listener in config.listeners.iter().filter(|l| l.mode != Mode::Tproxy) {
             for opening in of_listener(listener) {
                 if !openings.contains(&opening) {
                     openings.push(opening);
                 }
             }
         }
-        Self { openings }
+        let handed = config.listeners.iter().filter(|listener| !listener.handed.is_empty());
+        let note = |listener: &ListenerConfig| {
+            let name = &listener.name;
+            format!("{name}: its control ports are those of the .socket unit; let them in as well.")
+        };
+        Self { openings, catches, notes: handed.map(note).collect() }
+    }
+}
+
+impl Catch {
+    fn of(listener: &ListenerConfig) -> Self {
+        let at: Vec<IpAddr> = listener.bind.iter().map(SocketAddr::ip).collect();
+        let who = Who { allow: &listener.access.allow, deny: &listener.access.deny };
+        // Clients aim at the server, never at us.
+        let of = |family| sources(family, &at, who).map(|s| Sources { to: Vec::new(), ..s });
+        Self {
+            listener: listener.name.clone(),
+            mode: listener.mode,
+            ports: listener.destinations.ports.clone(),
+            at: listener.bind.clone(),
+            data: listener.data.downstream.range,
+            v4: of(Family::V4),
+            v6: of(Family::V6),
+        }
+    }
+
+    /// The families it is for: whose connections, and where they go.
+    pub(super) fn families(&self) -> impl Iterator<Item = (Family, &Sources, SocketAddr)> {
+        let at = |family: Family| self.at.iter().copied().find(|at| family.has(at.ip()));
+        let v4 = self.v4.iter().filter_map(move |of| Some((Family::V4, of, at(Family::V4)?)));
+        v4.chain(self.v6.iter().filter_map(move |of| Some((Family::V6, of, at(Family::V6)?))))
     }
 }
 

@@ -154,3 +154,28 @@ fn gaps_in_the_outer_numbers_make_several_pairs() {
     let docker = rules(&text, Format::Docker);
     assert_eq!(docker[0], "docker run -p 21:21 -p 40000-40001:60000-60001 -p 50000:60003 IMAGE");
 }
+
+#[test]
+fn what_the_configuration_does_not_tell_is_said() {
+    let text = PLAIN.replace("*:21", "systemd");
+    let (config, _) = config::parse(&text, "ftpgate.toml", std::iter::empty()).unwrap();
+    let printed = render(&Plan::of(&config), Format::Ufw);
+    assert!(printed.starts_with("# public: its control ports are those of the .socket unit"));
+    assert_eq!(rules(&text, Format::Ufw).len(), 1, "the data ports");
+}
+
+#[test]
+fn transparent_rules_are_nfts() {
+    let text = "[[listener]]\nname = \"out\"\nbind = \"127.0.0.1:2121\"\nmode = \"tproxy\"\n\
+                destinations = \"0.0.0.0/0\"\nclients = \"192.168.1.0/24\"\n";
+    let (config, _) = config::parse(text, "ftpgate.toml", std::iter::empty()).unwrap();
+    let plan = Plan::of(&config);
+    assert!(
+        render(&plan, Format::Iptables).contains("# out: the rules that bring its connections")
+    );
+    let nft = render(&plan, Format::Nft);
+    assert!(!nft.contains("# out: the rules"));
+    let rule =
+        "ip saddr { 192.168.1.0/24 } tcp dport { 21 } tproxy ip to 127.0.0.1:2121 meta mark set 1";
+    assert!(nft.contains(rule), "{nft}");
+}

@@ -5,6 +5,7 @@ mod clients;
 mod inbound;
 mod nat;
 mod outgoing;
+mod printed;
 mod privileges;
 mod refused;
 mod shipped;

@@ -52,8 +52,9 @@ impl Pebble {
             command.env(format!("PEBBLE_{name}"), value);
         }
         let mut process = Process::start("pebble", command, lab.path("pebble.log"));
-        let ready = |p: &Process| p.log().contains("ACME directory available").then_some(());
-        process.wait_for("it is ready", ready);
+        // It says so before it does.
+        let listening = || [listen, manage].iter().all(|at| lab.net.client.listens(at.port()));
+        process.wait_for("it listens", |_| listening().then_some(()));
         let root = lab.path("pebble-root.pem");
         let mut curl = lab.net.client.command("curl");
         curl.args(["-sS", "--fail", "--cacert"]).arg(pki.ca()).arg("-o").arg(&root);
