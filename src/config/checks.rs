@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::door::Door;
 use super::problem::{Place, Problem};
 use crate::advertise::options::Source;
-use crate::data::options::{DataOptions, Expose, Peers, PortOptions, PortRange};
+use crate::data::options::{DataOptions, Expose, PortOptions, PortRange};
 use crate::session::policy::Rfc6384;
 use crate::upstream::destinations::Mode;
 
@@ -56,7 +56,6 @@ pub(super) fn all(doors: &[Door], kernel: &Kernel) -> Vec<Problem> {
         problems.extend(earlier.iter().filter_map(|other| pools(door, other)));
         problems.extend(doors.iter().filter_map(|other| door_in_range(door, other)));
         problems.extend(forwarded(door, n, doors));
-        problems.extend(headers(door));
         problems.extend(short_wait(door));
         problems.extend(private_address(door));
         problems.extend(tproxy_everywhere(door));
@@ -279,19 +278,6 @@ fn acme(door: &Door, other: &Door) -> Option<Problem> {
     let problem = Problem::error(reason).within(door.place.as_ref());
     let remedy = "write the same `acme` for both, or give one another `dir`";
     Some(problem.about(format!("listener.{}.tls.acme", door.config.name)).remedy(remedy))
-}
-
-/// Whose data connection it is at a forwarded port, its address alone tells.
-fn headers(door: &Door) -> Option<Problem> {
-    let announced = matches!(door.config.data.downstream.peers, Peers::Announced(_));
-    if !announced || door.config.mirrored().is_none() {
-        return None;
-    }
-    let reason =
-        "ports that lead to the server read no PROXY header: it would be the server's data";
-    let problem = Problem::error(reason).within(door.places.forwarded.as_ref());
-    let remedy = "write proxy_protocol = \"control\", and let data connections past the balancer";
-    Some(problem.about("data.passthrough_ports").remedy(remedy))
 }
 
 /// A data port that is given up too early for RFC 6384 §12 (P101).

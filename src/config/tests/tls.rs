@@ -271,18 +271,6 @@ fn ports_lead_to_the_server_where_its_tls_does() {
 }
 
 #[test]
-fn no_header_reaches_the_server_as_data() {
-    let text = |on: &str| {
-        let proxy = format!("proxy_protocol = \"{on}\"\nproxy_from = [\"10.0.0.9\"]\n");
-        both(&format!("{proxy}tls = {{ mode = \"passthrough\" }}"), "")
-            + "[data]\npassthrough_ports = \"50000-50010\"\n"
-    };
-    assert!(read(&text("control"), &[]).is_ok());
-    let problems = read(&text("both"), &[]).unwrap_err().to_string();
-    assert!(problems.contains("read no PROXY header"), "{problems}");
-}
-
-#[test]
 fn a_translators_ports_wait_long_enough() {
     let short =
         both("", "") + "[policy]\nrfc6384 = \"strict\"\n[timeouts]\ndata_accept = \"29s\"\n";
