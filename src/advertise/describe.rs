@@ -166,7 +166,8 @@ impl Advertiser {
         let gateways: Vec<String> = known.gateways.iter().map(ToString::to_string).collect();
         (self.in_container && !gateways.is_empty()).then(|| {
             format!(
-                "clients whose address a proxy of the container hides come from {}: no bound for each                  client address is applied to that one",
+                "clients whose address a proxy of the container hides come from {}: no bound for \
+                 each client address is applied to that one",
                 gateways.join(", ")
             )
         })

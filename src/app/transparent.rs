@@ -102,7 +102,9 @@ pub(crate) fn describe(
 
 impl fmt::Display for Destinations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, port {}", joined(&self.networks), ports_of(self))
+        let networks = self.networks.iter().map(ToString::to_string);
+        let within: Vec<String> = networks.chain(self.names.iter().cloned()).collect();
+        write!(f, "{}, port {}", joined(&within), ports_of(self))
     }
 }
 
@@ -172,5 +174,13 @@ mark = 7
         assert!(told(&redirect, true).contains("from the server's address"));
         assert!(told(&redirect, false).contains("from this machine's own address"));
         assert!(told(&redirect, false).contains("data ports 10100-10199 to the same"));
+    }
+    #[test]
+    fn where_named_servers_may_be_is_told() {
+        let text = TEXT.replace("tproxy", "forward").replace("\"client\"", "\"auto\"");
+        let l = listener(&text.replace("\"10.0.0.0/8\"", "\"*.example.org\""));
+        let told = describe((l.mode, &l.destinations), "2121", &l.data.downstream, false);
+        let within = "within 0.0.0.0/0, *.example.org, port 21, 2100-2110";
+        assert!(told.len() == 1 && told[0].ends_with(within), "{told:?}");
     }
 }
