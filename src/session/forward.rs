@@ -40,6 +40,8 @@ impl Machine {
                 account: false,
             }),
             Verb::Pass => return self.answer(canned::NOW_NAME_THE_SERVER),
+            // Whoever speaks something else is stopped here as with a server behind (S10).
+            Verb::Other => return self.bad_command(canned::NAME_THE_SERVER, now),
             _ => return self.answer(canned::NAME_THE_SERVER),
         };
         let Some(named) = named else {

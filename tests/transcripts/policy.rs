@@ -61,6 +61,7 @@ pub(crate) fn set(policy: &mut Policy, assignment: &str) {
         "abor" => policy.abor = AborStyle::Urgent,
         "command_line" => policy.command_line = value.parse().unwrap(),
         "queued_commands" => policy.queued_commands = value.parse().unwrap(),
+        "bad_commands" => policy.bad_commands = value.parse().unwrap(),
         "login_failures" => policy.login_failures = value.parse().unwrap(),
         "own" => policy.own = vec![value.parse().unwrap()],
         "reply_line" => policy.reply_line = value.parse().unwrap(),
