@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::interrupt::abort;
@@ -63,6 +63,14 @@ impl Scene {
         });
         (stream, stored)
     }
+}
+
+/// The client is told of a broken upload, and the server throws away what it had.
+fn expect_nothing_kept(control: &mut Control, stored: &Path) {
+    let reply = control.reply();
+    assert!(matches!(reply.code, 425 | 426 | 451), "{}", reply.text());
+    eventually("the server drops half an upload", || (!stored.exists()).then_some(()));
+    control.in_step();
 }
 
 #[test]
@@ -163,10 +171,7 @@ fn an_upload_without_close_notify() {
         let mut control = scene.login();
         let (stream, stored) = scene.uploading(&mut control);
         stream.socket().shutdown(Shutdown::Write).expect("data connection");
-        let reply = control.reply();
-        assert!(matches!(reply.code, 425 | 426 | 451), "{}", reply.text());
-        eventually("the server drops half an upload", || (!stored.exists()).then_some(()));
-        control.in_step();
+        expect_nothing_kept(&mut control, &stored);
         scene.gateway.stop();
     }
 }
@@ -192,10 +197,7 @@ fn a_broken_upload_is_not_kept() {
         let mut control = scene.login();
         let (stream, stored) = scene.uploading(&mut control);
         reset(stream.into_socket());
-        let reply = control.reply();
-        assert!(matches!(reply.code, 425 | 426 | 451), "{}", reply.text());
-        eventually("the server drops half an upload", || (!stored.exists()).then_some(()));
-        control.in_step();
+        expect_nothing_kept(&mut control, &stored);
         scene.gateway.stop();
     }
 }
