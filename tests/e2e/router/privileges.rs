@@ -44,21 +44,31 @@ fn a_missing_capability_is_named_with_its_key() {
     }
 }
 
+/// A router whose server in the Internet knows the way back to the LAN, and the file it serves.
+fn served(way: Way) -> (Lab, Vec<u8>, Server) {
+    let lab = Lab::router();
+    let file = content(1, 50_000);
+    lab.serve("file", &file);
+    lab.net.tell_server_of_lan();
+    let server = Server::vsftpd(&lab, 21, "");
+    way.prepare(&lab, "21");
+    (lab, file, server)
+}
+
+fn fetch_in_every_mode(lab: &Lab, file: &[u8]) {
+    let mut control = Control::login(&lab.net.client, server(false));
+    for mode in Mode::ALL {
+        assert!(control.fetch(mode, "RETR file") == file, "{mode:?}");
+    }
+}
+
 #[test]
 fn one_capability_is_enough() {
     for way in Way::BOTH {
-        let lab = Lab::router();
-        let file = content(1, 50_000);
-        lab.serve("file", &file);
-        lab.net.tell_server_of_lan();
-        let _server = Server::vsftpd(&lab, 21, "");
-        way.prepare(&lab, "21");
+        let (lab, file, _server) = served(way);
         let source = "[[upstream]]\nname = \"any\"\nsource = \"client\"\ndata = \"active\"\n";
         let gateway = Gateway::start_by(&lab, &ALONE, &way.toml("", source));
-        let mut control = Control::login(&lab.net.client, server(false));
-        for mode in Mode::ALL {
-            assert!(control.fetch(mode, "RETR file") == file, "{way:?}, {mode:?}");
-        }
+        fetch_in_every_mode(&lab, &file);
         gateway.stop();
     }
 }
@@ -67,12 +77,7 @@ fn one_capability_is_enough() {
 #[test]
 fn root_that_turns_into_a_user() {
     for way in Way::BOTH {
-        let lab = Lab::router();
-        let file = content(1, 50_000);
-        lab.serve("file", &file);
-        lab.net.tell_server_of_lan();
-        let _server = Server::vsftpd(&lab, 21, "");
-        way.prepare(&lab, "21");
+        let (lab, file, _server) = served(way);
         let sections = "[[upstream]]\nname = \"any\"\nsource = \"client\"\ndata = \"active\"\n\
                         [runtime]\nuser = \"nobody\"\n";
         let gateway = Gateway::start_with(&lab, &way.toml("", sections));
@@ -81,10 +86,7 @@ fn root_that_turns_into_a_user() {
         // CAP_NET_RAW; in kernels before 5.17 marks take CAP_NET_ADMIN, which is enough for all.
         let kept = ["CapEff:\t0000000000002000", "CapEff:\t0000000000001000"];
         assert!(kept.iter().any(|kept| status.contains(kept)), "{status}");
-        let mut control = Control::login(&lab.net.client, server(false));
-        for mode in Mode::ALL {
-            assert!(control.fetch(mode, "RETR file") == file, "{way:?}, {mode:?}");
-        }
+        fetch_in_every_mode(&lab, &file);
         gateway.stop();
     }
 }
