@@ -138,7 +138,15 @@ impl Plan {
             let name = &listener.name;
             format!("{name}: its control ports are those of the .socket unit; let them in as well.")
         };
-        Self { openings, catches, notes: handed.map(note).collect() }
+        let mut notes: Vec<String> = handed.map(note).collect();
+        let wide = openings
+            .iter()
+            .filter(|o: &&Opening| matches!(o.purpose, Purpose::ServerData(_)) && o.is_for_all());
+        notes.extend(wide.map(|Opening { listener, purpose, .. }| {
+            let what = purpose.words();
+            format!("{listener}: {what} are let in from everywhere, as only its name is known here; narrow them.")
+        }));
+        Self { openings, catches, notes }
     }
 }
 

@@ -179,3 +179,16 @@ fn transparent_rules_are_nfts() {
         "ip saddr { 192.168.1.0/24 } tcp dport { 21 } tproxy ip to 127.0.0.1:2121 meta mark set 1";
     assert!(nft.contains(rule), "{nft}");
 }
+
+#[test]
+fn a_server_known_by_name_is_said_to_be_let_in_from_everywhere() {
+    let named = NARROW.replace("address = \"10.0.0.5\"", "address = \"ftp.internal\"");
+    let printed = |text: &str| {
+        let (config, _) = config::parse(text, "ftpgate.toml", std::iter::empty()).unwrap();
+        render(&Plan::of(&config), Format::Nft)
+    };
+    assert!(
+        printed(&named).contains("data connections of ftp.internal are let in from everywhere")
+    );
+    assert!(!printed(NARROW).contains("from everywhere"));
+}
