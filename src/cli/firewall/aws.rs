@@ -22,13 +22,13 @@ fn permission(opening: &Opening) -> String {
     let (first, last) = (opening.ports.first, opening.ports.last);
     let mut words = format!("IpProtocol=tcp,FromPort={first},ToPort={last}");
     for (family, Sources { from, .. }) in opening.families() {
-        let (list, key, all) = match family {
-            Family::V4 => ("IpRanges", "CidrIp", "0.0.0.0/0"),
-            Family::V6 => ("Ipv6Ranges", "CidrIpv6", "::/0"),
+        let (list, key) = match family {
+            Family::V4 => ("IpRanges", "CidrIp"),
+            Family::V6 => ("Ipv6Ranges", "CidrIpv6"),
         };
         let one = |net: &dyn Display| format!("{{{key}={net}}}");
         let ranges: Vec<String> = match from.is_empty() {
-            true => vec![one(&all)],
+            true => vec![one(&family.all())],
             false => from.iter().map(|net| one(net)).collect(),
         };
         let _ = write!(words, ",{list}=[{}]", ranges.join(","));

@@ -16,6 +16,8 @@ pub(super) fn render(plan: &Plan) -> String {
         let rules: Vec<String> =
             plan.openings.iter().flat_map(|opening| rules(opening, family, command)).collect();
         if rules.is_empty() {
+            // Of an earlier run nothing may stay open.
+            let _ = writeln!(text, "\n{command} -F ftpgate 2>/dev/null || true");
             continue;
         }
         let _ = writeln!(text, "\n{command} -N ftpgate 2>/dev/null || {command} -F ftpgate");

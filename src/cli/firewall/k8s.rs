@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::plan::{Plan, Purpose};
+use super::plan::{Family, Plan, Purpose};
 
 const HEAD: &str = "\
 # externalTrafficPolicy: Local keeps the clients' addresses, by which data connections are checked.
@@ -23,13 +23,16 @@ pub(super) fn render(plan: &Plan) -> String {
     let mut text = HEAD.to_owned();
     let mut clients: Vec<String> = Vec::new();
     for opening in plan.openings.iter().filter(|o| o.purpose == Purpose::Control) {
-        for (_, sources) in opening.families() {
-            clients.extend(sources.from.iter().map(ToString::to_string));
+        for (family, sources) in opening.families() {
+            match sources.from.as_slice() {
+                [] => clients.extend([family.all().to_owned()]),
+                from => clients.extend(from.iter().map(ToString::to_string)),
+            }
         }
     }
     clients.sort_unstable();
     clients.dedup();
-    if !clients.is_empty() {
+    if clients.iter().any(|net| [Family::V4, Family::V6].iter().all(|all| all.all() != net)) {
         text.push_str("  loadBalancerSourceRanges:\n");
         for net in clients {
             let _ = writeln!(text, "    - {net}");

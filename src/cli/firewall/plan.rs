@@ -115,6 +115,14 @@ pub(super) enum Family {
 }
 
 impl Family {
+    /// Its network of everybody.
+    pub(super) const fn all(self) -> &'static str {
+        match self {
+            Self::V4 => "0.0.0.0/0",
+            Self::V6 => "::/0",
+        }
+    }
+
     fn has(self, ip: IpAddr) -> bool {
         ip.is_ipv4() == (self == Self::V4)
     }

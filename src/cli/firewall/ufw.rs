@@ -27,8 +27,8 @@ pub(super) fn render(plan: &Plan) -> String {
 fn rules(opening: &Opening) -> Vec<String> {
     let mut rules = Vec::new();
     for (family, Sources { from, except, to }) in opening.families() {
-        let all = if family == super::plan::Family::V4 { "0.0.0.0/0" } else { "::/0" };
-        let or_all = |texts: Vec<String>| if texts.is_empty() { vec![all.into()] } else { texts };
+        let or_all =
+            |texts: Vec<String>| if texts.is_empty() { vec![family.all().into()] } else { texts };
         let from: Vec<String> = or_all(from.iter().map(ToString::to_string).collect());
         let to: Vec<String> = or_all(to.iter().map(ToString::to_string).collect());
         for to in &to {

@@ -30,8 +30,8 @@ pub(super) fn render(catches: &[Catch]) -> String {
     let _ = writeln!(
         text,
         "    chain delivered {{\n        type filter hook prerouting priority mangle;\n        \
-         meta l4proto tcp socket transparent 1 meta mark set {MARK} accept\n        \
-         fib daddr type local return"
+         fib daddr type local return\n        \
+         meta l4proto tcp socket transparent 1 meta mark set {MARK} accept"
     );
     of(Mode::Tproxy).for_each(|catch| deliver(&mut text, catch));
     text.push_str("    }\n}\n");
