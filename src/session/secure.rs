@@ -167,7 +167,9 @@ impl Machine {
         let old = [&b"SSL"[..], b"TLS-P"].iter().any(|m| mechanism.eq_ignore_ascii_case(m));
         let known =
             old || [&b"TLS"[..], b"TLS-C"].iter().any(|m| mechanism.eq_ignore_ascii_case(m));
-        if self.secure.is_tls(Side::Downstream) || !self.login.user.is_empty() {
+        // A server named in the clear might be somebody else's choice (S14).
+        let begun = !self.login.user.is_empty() || self.named.is_some();
+        if self.secure.is_tls(Side::Downstream) || begun {
             self.answer(canned::AUTH_TOO_LATE);
         } else if !known {
             self.answer(canned::AUTH_UNKNOWN);
