@@ -84,12 +84,14 @@ impl Upstream {
         let host = server.host.clone();
         let found = Resolver::new(server.clone()).addresses(deadline).await?;
         let mut refusal = None;
-        let may_dial = |address: &SocketAddr| match allowed.admits_named(&host, *address) {
-            Ok(()) => true,
-            Err(refused) => {
-                refusal = Some(UpstreamError::Refused { address: *address, refused });
-                false
-            }
+        let may_dial = |&address: &SocketAddr| {
+            let refused = match allowed.admits_named(&host, address) {
+                Ok(()) if !self.is_ourselves(address) => return true,
+                Ok(()) => UpstreamError::Ourselves { address },
+                Err(refused) => UpstreamError::Refused { address, refused },
+            };
+            refusal = Some(refused);
+            false
         };
         let addresses: Vec<SocketAddr> = found.iter().copied().filter(may_dial).collect();
         let nowhere = || refusal.unwrap_or(UpstreamError::NoAddress { address: server });

@@ -112,6 +112,8 @@ fn what_is_not_listed_is_not_dialled() {
     let lab = Lab::new();
     let mock = Mock::start(&lab, polite);
     let narrow = GATEWAY.replace("\"21\", \"2121\"", "\"2121-2122\"");
+    // The gateway's own address is in it.
+    let narrow = narrow.replace("10.0.0.2/32", "10.0.0.0/30");
     let mut gateway = Gateway::start_with(&lab, &narrow);
     let refused = [
         format!("{SERVER}:21"),
@@ -137,6 +139,7 @@ fn what_is_not_listed_is_not_dialled() {
     gateway.logs("the port and the key", |l| {
         l.contains("destination-port") && l.contains("destination_ports")
     });
+    gateway.logs("itself", |l| l.contains("10.0.0.1:2121 is this gateway itself"));
     gateway.logs("a reserved address", |l| l.contains("destination-reserved"));
     gateway.stop();
 }
