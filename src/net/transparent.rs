@@ -39,10 +39,9 @@ impl Abilities {
 #[cfg(target_os = "linux")]
 pub(crate) fn original_destination(stream: &TcpStream) -> io::Result<SocketAddr> {
     let socket = SockRef::from(stream);
-    let original = match stream.local_addr()? {
-        SocketAddr::V4(_) => socket.original_dst_v4(),
-        SocketAddr::V6(_) => socket.original_dst_v6(),
-    }?;
+    // On a socket for both families an IPv4 client's connection is one of IPv4 all the same.
+    let v4 = stream.local_addr()?.ip().to_canonical().is_ipv4();
+    let original = if v4 { socket.original_dst_v4() } else { socket.original_dst_v6() }?;
     original.as_socket().ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
