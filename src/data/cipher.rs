@@ -163,7 +163,15 @@ impl Half {
                 }
                 State::Ending => {
                     ready!(self.poll_rest(flow, to, cx))?;
-                    let ended = ready!(Pin::new(&mut *to).poll_shutdown(cx));
+                    // A whole small file may still be on its way with its end.
+                    flow.meter.set_blocked(flow.into, true);
+                    let unsent = to.unsent();
+                    let ended = Pin::new(&mut *to).poll_shutdown(cx);
+                    if to.unsent() < unsent {
+                        flow.meter.touch(Instant::now());
+                    }
+                    let ended = ready!(ended);
+                    flow.meter.set_blocked(flow.into, false);
                     // A peer that does not hear us any more may have sent before that.
                     if self.drain {
                         self.state = State::Draining;
