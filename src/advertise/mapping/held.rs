@@ -92,6 +92,12 @@ impl Held {
                 }
             }
         }
+        // What was not asked for again stands on the router, and has to be removed.
+        if self.stop.is_cancelled() {
+            for (&port, &outside) in &self.ports {
+                ports.entry(port).or_insert(outside);
+            }
+        }
         // A router that is silent for once still has what it had, until the lease ends.
         self.unheard = ports.is_empty().then(|| silence.unwrap_or_else(|| "refused".into()));
         if !ports.is_empty() || self.is_over() {
