@@ -17,7 +17,7 @@ passed=0 failed=() report=()
 child=
 
 # A setting of the machine must not leak into the configurations under test.
-for name in ${!FTPGATE_@}; do unset "$name"; done
+for name in ${!FTPGATE_@} ${!E2E_@}; do unset "$name"; done
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
 stop() {

@@ -134,7 +134,7 @@ fn throttled() {
 /// ticket among it, their kernel would reset the connection and the tail would be lost (P148).
 fn uploads_by_one_who_never_reads(version: Version) {
     // Set, another number than what a usual run has time for.
-    let count = std::env::var("E2E_UPLOADS").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
+    let count = std::env::var("E2E_UPLOADS").map_or(4_u64, |n| n.parse().expect("a number")).max(1);
     let scene = scene(version, "", "");
     for number in 0..count {
         let file = content(number, LARGE);
