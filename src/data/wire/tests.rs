@@ -134,6 +134,19 @@ async fn a_reset_met_by_a_write_is_a_reset() {
     }
 }
 
+/// One direction has ended; the other breaks, and its source neither ends nor speaks.
+#[tokio::test]
+async fn what_follows_a_break_is_bounded() {
+    let (mut client, mut server, mut transfer) =
+        wired(DataOptions { close: SHORT, ..patient() }).await;
+    client.shutdown().await.unwrap();
+    assert!(read_all(&mut server).await.is_empty());
+    reset(client);
+    server.write_all(b"to nobody").await.unwrap();
+    let outcome = report(&mut transfer).await.outcome;
+    assert_eq!(outcome, Outcome::Broken(Side::Downstream, Fault::Reset));
+}
+
 /// A server that goes on and on for a client that is gone is told so at once.
 #[tokio::test]
 async fn an_aborted_download_is_a_reset() {
