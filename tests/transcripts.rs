@@ -296,6 +296,7 @@ fn action_words(action: &Action) -> String {
             Stage::Finished(_) => "stage finished".into(),
             Stage::Failed => "stage failed".into(),
         },
+        Action::Hurry => "hurry".into(),
         Action::CloseTransfer => "release".into(),
         Action::StartTls(side) => format!("start-tls {}", side.label()),
         Action::Tunnel => "tunnel".into(),

@@ -19,6 +19,7 @@ pub(super) struct Opening<'a> {
     began: Instant,
     requested: Option<Instant>,
     finished: Option<Instant>,
+    hurried: Option<Instant>,
     server_arrived: Option<Instant>,
     /// The server was dialled although the transfer command is not out yet.
     early: bool,
@@ -47,6 +48,7 @@ impl<'a> Opening<'a> {
             began: Instant::now(),
             requested: None,
             finished: None,
+            hurried: None,
             server_arrived: None,
             early: false,
             tls,
@@ -109,6 +111,9 @@ impl<'a> Opening<'a> {
         if progress.has_finished() {
             self.finished.get_or_insert_with(Instant::now);
         }
+        if progress.is_hurried() {
+            self.hurried.get_or_insert_with(Instant::now);
+        }
         Ok(())
     }
 
@@ -150,9 +155,12 @@ impl<'a> Opening<'a> {
     /// The next moment at which waiting ends.
     fn deadline(&self, direction: Option<Direction>) -> Option<(Instant, Due)> {
         let not_opened = |side| Due::GiveUp(Outcome::NotOpened(side, Fault::NotOpened));
-        let DataOptions { accept, grace, .. } = *self.options;
-        let client =
-            self.downstream.accepts().then(|| (self.began + accept, not_opened(Side::Downstream)));
+        let DataOptions { accept, grace, close, .. } = *self.options;
+        let client = self.downstream.accepts().then(|| {
+            let at = self.began + accept;
+            let at = self.hurried.map_or(at, |hurried| at.min(hurried + close));
+            (at, not_opened(Side::Downstream))
+        });
         let server = self.requested.filter(|_| self.upstream.accepts());
         let server = server.map(|at| (at + accept, not_opened(Side::Upstream)));
         let nothing = self.finished.filter(|_| !self.upstream.is_up()).map(|at| match direction {

@@ -132,7 +132,8 @@ pub(crate) struct DataOptions {
     pub(crate) drain: Duration,
     /// `T_grace`: how long a data connection may lag behind a reply that says it exists.
     pub(crate) grace: Duration,
-    /// `T_close`: how long we read on after everything was delivered.
+    /// `T_close`: how long we read on after everything was delivered; how long a client that has ended
+    /// its control connection may take to open its data connection.
     pub(crate) close: Duration,
     /// Largest pipe for splice(2), bytes.
     pub(crate) pipe: usize,

@@ -28,6 +28,7 @@ pub(super) struct Progress {
     started: bool,
     finished: bool,
     failed: bool,
+    hurried: bool,
 }
 
 impl Progress {
@@ -71,6 +72,11 @@ impl Progress {
         self.failed
     }
 
+    /// The client has little time left to open its leg.
+    pub(super) fn is_hurried(self) -> bool {
+        self.hurried
+    }
+
     /// Whether a leg of `side` that moved nothing may end plainly although nothing was delivered.
     /// The server must never take an upload that did not happen for an empty file (P50).
     pub(super) fn ends_plainly(self, side: Side) -> bool {
@@ -110,6 +116,11 @@ impl Transfer {
     /// Tells the task how far the dialogue has come.
     pub(crate) fn advance(&self, stage: Stage) {
         self.progress.send_modify(|progress| progress.advance(stage));
+    }
+
+    /// Leaves the client `T_close` to open its leg, if it has not yet.
+    pub(crate) fn hurry(&self) {
+        self.progress.send_modify(|progress| progress.hurried = true);
     }
 
     /// Whether both legs have come up since this was last asked.

@@ -308,6 +308,7 @@ impl Driver {
                     transfer.advance(stage);
                 }
             }
+            Action::Hurry => self.transfer.iter().for_each(Transfer::hurry),
             Action::CloseTransfer => {
                 self.transfer = None;
                 self.leases = [None, None];

@@ -271,6 +271,9 @@ pub enum Action {
     Open(TransferPlan),
     /// Tell the transfer task how far the dialogue has come.
     Advance(Stage),
+    /// The client has ended its control connection: it opens its data connection within `T_close`,
+    /// or not at all.
+    Hurry,
     /// Drop the grant: leases go back, an open leg is reset.
     CloseTransfer,
     /// The server refused EPSV: remember it for its other sessions (P73).

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::event::{CloseReason, Side};
+use super::event::{Action, CloseReason, Side};
 use super::machine::{Link, Machine, Phase};
 use super::pending::{Kind, Pending};
 use super::policy::ServerTls;
@@ -91,12 +91,14 @@ impl Machine {
         }
     }
 
-    /// A client that pipes its whole dialogue in and closes still gets it carried out; one that
-    /// leaves with nothing else to say has hung up (P32).
+    /// A client that pipes its whole dialogue in and closes still gets it carried out, if its data
+    /// connections come soon; one that leaves with nothing else to say has hung up (P32).
     pub(super) fn client_eof(&mut self, now: Instant) {
         self.client_gone = true;
         if self.queue.is_empty() && (self.in_transfer() || self.phase == Phase::Connecting) {
             self.end(CloseReason::ClientGone, now);
+        } else if self.grant.is_moving() {
+            self.act(Action::Hurry);
         }
     }
 

@@ -73,6 +73,9 @@ impl Machine {
             self.advance(Stage::Protected(protection));
         }
         self.advance(Stage::Requested(direction));
+        if self.client_gone {
+            self.act(Action::Hurry);
+        }
         let wait = now + self.policy.timeouts.preliminary;
         self.pending.push_back(Pending::new(Kind::Transfer, wait));
     }

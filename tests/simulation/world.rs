@@ -269,6 +269,8 @@ impl World {
                 self.tls.tunnelled()?;
                 self.ledger.closes()?;
             }
+            Action::Hurry if self.gone[0] => {}
+            Action::Hurry => return Err("hurries a client that is there".into()),
             Action::CloseTransfer => {
                 self.data = None;
                 self.ledger.released();

@@ -234,6 +234,26 @@ async fn client_has_a_limited_time_even_before_the_command() {
     }
 }
 
+/// One that has ended its dialogue has less, but enough if it is here.
+#[tokio::test]
+async fn a_client_that_has_left_is_not_waited_for() {
+    let ((downstream, _), (_listener, upstream)) = (passive(1), listener().await);
+    let mut transfer = start(downstream, upstream, DataOptions { close: SHORT, ..patient() });
+    transfer.advance(Stage::Requested(Download));
+    transfer.hurry();
+    let outcome = report(&mut transfer).await.outcome;
+    assert_eq!(outcome, Outcome::NotOpened(Downstream, Fault::NotOpened));
+
+    let ((downstream, to), (upstream, server_to)) = (passive(1), passive(2));
+    let transfer = start(downstream, upstream, DataOptions { close: SHORT, ..patient() });
+    transfer.advance(Stage::Requested(Download));
+    let client = connect(to, peer(1)).await;
+    transfer.hurry();
+    tokio::time::sleep(3 * SHORT).await;
+    let server = connect(server_to, peer(2)).await;
+    talk(client, server, transfer).await;
+}
+
 #[tokio::test]
 async fn server_has_a_limited_time_from_the_command_on() {
     let ((at, downstream), (upstream, _)) = (listener().await, passive(2));

@@ -176,6 +176,31 @@ async fn a_dead_control_connection_leaves_nothing() {
     }
 }
 
+/// It says all that it has to say, leaves, and never opens the data connection for it.
+#[tokio::test]
+async fn a_client_that_left_is_not_waited_for() {
+    let house = House::new(Policy::default()).await;
+    let mut session = house.login().await;
+    let data = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    session.passive(&data).await;
+    session.client.write(b"RETR f\r\nQUIT\r\n").await;
+    session.client.0.shutdown().await.unwrap();
+    session.server.hears("RETR f").await;
+    session.server.say("150 go on").await;
+    session.client.hears("150 go on").await;
+    let (mut server, _) = soon("our data connection", data.accept()).await.unwrap();
+    // From here on time passes as soon as nothing else happens, and `soon` is before T_accept.
+    tokio::time::pause();
+    soon("the end of the transfer", server.read_u8()).await.unwrap_err();
+    session.server.say("426 broken").await;
+    session.client.hears("425 Cannot open data connection.").await;
+    session.server.hears("QUIT").await;
+    session.server.say("221 bye").await;
+    session.client.hears("221 bye").await;
+    session.ended().await;
+    house.assert_empty();
+}
+
 /// S40, P49: a data connection dies; the session goes on, and no success is made up.
 #[tokio::test]
 async fn a_dead_data_connection_is_one_transfer_lost() {
