@@ -51,6 +51,8 @@ struct Account {
     delayed: u32,
     refused: u32,
     said: Option<Instant>,
+    /// A task says what was counted since.
+    resting: bool,
 }
 
 /// Too many: the next one's time is too far away.
@@ -96,6 +98,21 @@ impl Handshakes {
         if taken { Ok(wait) } else { Err(TooMany) }
     }
 
+    /// An address that goes quiet has no next line: what was not said in the last one is said when
+    /// its time comes.
+    fn tell_rest(self: &Arc<Self>, client: IpAddr) {
+        let Some(at) = self.lock().account(client, Instant::now()).rest_due() else { return };
+        let handshakes = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep_until(at).await;
+            let key = ClientKey::of(client);
+            let rest = handshakes.lock().accounts.get_mut(&key).and_then(|a| a.rest(at));
+            if let Some((delayed, refused)) = rest {
+                handshakes.tell(client, delayed, refused);
+            }
+        });
+    }
+
     fn tell(&self, client: IpAddr, delayed: u32, refused: u32) {
         tracing::warn!(
             listener = &*self.listener,
@@ -120,6 +137,7 @@ impl Clients {
             delayed: 0,
             refused: 0,
             said: None,
+            resting: false,
         })
     }
 
@@ -140,11 +158,25 @@ impl Account {
     fn say(&mut self, taken: bool, now: Instant) -> Option<(u32, u32)> {
         let count = if taken { &mut self.delayed } else { &mut self.refused };
         *count = count.saturating_add(1);
-        if self.said.is_some_and(|said| now.saturating_duration_since(said) < SAID_EVERY) {
-            return None;
-        }
+        let silent = self.said.is_some_and(|said| now.saturating_duration_since(said) < SAID_EVERY);
+        if silent || self.resting { None } else { Some(self.unsaid(now)) }
+    }
+
+    fn unsaid(&mut self, now: Instant) -> (u32, u32) {
         self.said = Some(now);
-        Some((std::mem::take(&mut self.delayed), std::mem::take(&mut self.refused)))
+        (std::mem::take(&mut self.delayed), std::mem::take(&mut self.refused))
+    }
+
+    /// When to say what was counted and not said; only the first who asks is to do it.
+    fn rest_due(&mut self) -> Option<Instant> {
+        let counted = self.delayed > 0 || self.refused > 0;
+        let due = self.said.filter(|_| counted && !self.resting)? + SAID_EVERY;
+        self.resting = true;
+        Some(due)
+    }
+
+    fn rest(&mut self, now: Instant) -> Option<(u32, u32)> {
+        std::mem::take(&mut self.resting).then(|| self.unsaid(now))
     }
 }
 
@@ -161,7 +193,11 @@ impl Quota {
     /// # Errors
     /// That would take longer than `patience`; none was taken.
     pub(crate) async fn take(&self, patience: Duration) -> Result<(), TooMany> {
-        let wait = self.handshakes.take(self.client, patience, Instant::now())?;
+        let taken = self.handshakes.take(self.client, patience, Instant::now());
+        if taken != Ok(Duration::ZERO) {
+            self.handshakes.tell_rest(self.client);
+        }
+        let wait = taken?;
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }

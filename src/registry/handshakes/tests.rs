@@ -64,6 +64,28 @@ fn the_log_is_not_flooded() {
     assert_eq!(account.say(false, now + SAID_EVERY), Some((50, 51)));
 }
 
+/// What the last line of an address does not count is said when the next would be due, once.
+#[tokio::test(start_paused = true)]
+async fn an_address_that_goes_quiet_is_told_to_its_end() {
+    let handshakes = handshakes(1);
+    let quota = handshakes.of(ONE);
+    let account = |what: fn(&mut Account) -> (u32, bool)| {
+        what(handshakes.lock().accounts.get_mut(&ClientKey::of(ONE)).unwrap())
+    };
+    quota.take(Duration::ZERO).await.unwrap();
+    for _ in 0..8 {
+        assert_eq!(quota.take(Duration::ZERO).await, Err(TooMany));
+    }
+    let state = |account: &mut Account| (account.refused, account.resting);
+    assert_eq!(account(state), (7, true), "one is said, seven wait");
+    tokio::time::sleep(SAID_EVERY / 2).await;
+    assert_eq!(account(state), (7, true));
+    tokio::time::sleep(SAID_EVERY / 2 + SECOND).await;
+    assert_eq!(account(state), (0, false), "said, and nothing is left to say");
+    assert_eq!(quota.take(Duration::ZERO).await, Err(TooMany));
+    assert_eq!(account(state), (1, true), "no sooner than after a pause");
+}
+
 #[test]
 fn memory_is_bounded() {
     let (handshakes, now) = (handshakes(60), Instant::now());
