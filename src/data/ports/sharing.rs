@@ -141,6 +141,9 @@ async fn sort(
     if let Some(owner) = claimants.iter().find(|claimant| claimant.session.gave(&offer)) {
         return hand_over(&owner.hand_over, stream, peer, true);
     }
+    // No lease is told, so the transfer that this was for hears of it at T_accept. Even where one lease
+    // is left it may be a late connection of one that is gone (see `Waiting::shares`), and anybody behind
+    // the same NAT can make another: who offers no session must not end the wait of who has one.
     strangers.fetch_add(1, Ordering::Relaxed);
     tracing::info!(
         client = %peer.ip(),
