@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -239,12 +240,12 @@ pub(crate) fn reset_on_close(stream: &TcpStream) {
 }
 
 /// Options of a control connection: no delay (P59), urgent data in line (P29), and keepalive
-/// probes after `keepalive` of silence (P34).
+/// probes after `keepalive` of silence (P34). What a listener accepts inherits its own.
 ///
 /// # Errors
 /// When the connection is gone already.
-pub(crate) fn tune_control(stream: &TcpStream, keepalive: Duration) -> io::Result<()> {
-    let socket = SockRef::from(stream);
+pub(crate) fn tune_control(socket: &impl AsFd, keepalive: Duration) -> io::Result<()> {
+    let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
     socket.set_out_of_band_inline(true)?;
     let interval = (keepalive / KEEPALIVE_PROBES).max(Duration::from_secs(1));
@@ -268,6 +269,36 @@ pub(crate) fn shutdown_write(stream: &TcpStream) -> io::Result<()> {
 /// [`io::ErrorKind::WouldBlock`] when the send buffer is full.
 pub(crate) fn send_urgent(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     stream.try_io(Interest::WRITABLE, || SockRef::from(stream).send_out_of_band(bytes))
+}
+
+/// Reads once. Where `emptied` says of what was read that there is no more for now, the reactor is
+/// told so, which spares the read that would find nothing.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when there is nothing; what the kernel says.
+pub(crate) fn read(
+    stream: &TcpStream,
+    buffer: &mut [u8],
+    emptied: impl Fn(&[u8]) -> bool,
+) -> io::Result<usize> {
+    let mut last = None;
+    let read = stream.try_io(Interest::READABLE, || {
+        let read = rustix::io::read(stream, &mut *buffer)?;
+        if read > 0 && emptied(buffer.get(..read).unwrap_or_default()) {
+            last = Some(read);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(read)
+    });
+    last.map_or(read, Ok)
+}
+
+/// The runtime takes it for granted that there is something to read on a connection just accepted.
+/// Where that is unlikely, this spares the read: to be called at once, before the reactor has had a
+/// word about the connection.
+pub(crate) fn expect_nothing(accepted: &TcpStream) {
+    let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+    let _ = accepted.try_io(Interest::READABLE, nothing);
 }
 
 /// Copies what has arrived, without taking it from the socket; 0 is the end of the stream.
