@@ -55,8 +55,7 @@ pub(super) struct Places {
     pub(super) forwarded: Option<Place>,
     pub(super) expose: Option<Place>,
     /// Towards clients, towards servers.
-    pub(super) congestion: [Option<Place>; 2],
-    pub(super) buffer: Option<Place>,
+    pub(super) tuning: [tuning::Places; 2],
     pub(super) address: Option<Place>,
 }
 
@@ -128,7 +127,7 @@ impl Settings {
         s.set("source_port", &mut self.data.source_port, any_port);
         s.set("upstream_source_port", &mut self.data.upstream_source_port, any_port);
         s.set("pipe", &mut self.data.pipe, pipe);
-        tuning::read(&mut s, &mut self.data, places);
+        tuning::read(&mut s, &mut self.data, &mut places.tuning);
         let rates = &mut self.data.rates;
         s.set("download_per_session", &mut rates.session_download, value::rate);
         s.set("upload_per_session", &mut rates.session_upload, value::rate);

@@ -1,4 +1,4 @@
-//! Socket options of data connections: `congestion`, `upstream_congestion`, `buffer`, `notsent_lowat`.
+//! Socket options of data connections, of each side: `congestion`, `buffer`, `notsent_lowat`.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -9,13 +9,28 @@ use super::door::Door;
 use super::item::Item;
 use super::problem::{Place, Problem};
 use super::section::Section;
-use super::settings::{Places, located};
+use super::settings::located;
 use super::value;
 use crate::data::options::DataOptions;
 use crate::net::tuning::{Congestion, Congestions};
 
-/// The keys of the two sides.
-const CONGESTION: [&str; 2] = ["congestion", "upstream_congestion"];
+/// The keys of a side.
+struct Keys {
+    congestion: &'static str,
+    buffer: &'static str,
+    notsent_lowat: &'static str,
+}
+
+/// Towards clients, towards servers.
+const SIDES: [Keys; 2] = [
+    Keys { congestion: "congestion", buffer: "buffer", notsent_lowat: "notsent_lowat" },
+    Keys {
+        congestion: "upstream_congestion",
+        buffer: "upstream_buffer",
+        notsent_lowat: "upstream_notsent_lowat",
+    },
+];
+
 /// Least and most that a buffer may be, bytes.
 const SIZES: RangeInclusive<u32> = 4096..=1 << 30;
 
@@ -29,18 +44,21 @@ pub(super) struct Kernel {
     pub(super) largest: [Option<u64>; 2],
 }
 
-/// Reads them over what is there; what is said of neither side is for both.
-pub(super) fn read(s: &mut Section<'_>, data: &mut DataOptions, places: &mut Places) {
-    let mut sides = [&mut data.downstream.tuning, &mut data.upstream.tuning];
-    let of_sides = CONGESTION.iter().zip(&mut sides).zip(&mut places.congestion);
-    for ((key, side), place) in of_sides {
-        s.set(key, &mut side.congestion, located(place, congestion));
-    }
-    if let Some(buffer) = s.take("buffer", located(&mut places.buffer, size)) {
-        sides.iter_mut().for_each(|side| side.buffer = buffer);
-    }
-    if let Some(bytes) = s.take("notsent_lowat", size) {
-        sides.iter_mut().for_each(|side| side.notsent_lowat = bytes);
+/// Where those of a side stand that the kernel may not like.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Places {
+    congestion: Option<Place>,
+    buffer: Option<Place>,
+}
+
+/// Reads them over what is there.
+pub(super) fn read(s: &mut Section<'_>, data: &mut DataOptions, places: &mut [Places; 2]) {
+    let sides = [&mut data.downstream.tuning, &mut data.upstream.tuning];
+    for ((keys, side), places) in SIDES.iter().zip(sides).zip(places) {
+        let (at_congestion, at_buffer) = (&mut places.congestion, &mut places.buffer);
+        s.set(keys.congestion, &mut side.congestion, located(at_congestion, congestion));
+        s.set(keys.buffer, &mut side.buffer, located(at_buffer, size));
+        s.set(keys.notsent_lowat, &mut side.notsent_lowat, size);
     }
 }
 
@@ -73,19 +91,20 @@ fn size(item: &Item) -> Result<Option<NonZeroU32>, Problem> {
 
 /// What of it this kernel does not do, or not for this process.
 pub(super) fn problems(door: &Door, kernel: &Kernel) -> Vec<Problem> {
-    let (data, places) = (&door.config.data, &door.places);
-    let sides = [&data.downstream.tuning, &data.upstream.tuning];
-    let sides = CONGESTION.iter().zip(sides).zip(&places.congestion);
-    let refused = sides.filter_map(|((key, side), place)| {
-        let problem = refusal(side.congestion?, kernel)?;
-        Some(problem.within(place.as_ref()).about(format!("data.{key}")))
-    });
-    let capped = data
-        .downstream
-        .tuning
-        .buffer
-        .and_then(|buffer| capped(buffer, kernel.largest, places.buffer.as_ref()));
-    refused.chain(capped).collect()
+    let data = &door.config.data;
+    let sides = [data.downstream.tuning, data.upstream.tuning];
+    let mut problems = Vec::new();
+    for ((keys, side), places) in SIDES.iter().zip(sides).zip(&door.places.tuning) {
+        let refused = side.congestion.and_then(|wanted| refusal(wanted, kernel));
+        let capped = side.buffer.and_then(|buffer| capped(buffer, kernel.largest));
+        for (key, problem, place) in
+            [(keys.congestion, refused, &places.congestion), (keys.buffer, capped, &places.buffer)]
+        {
+            let placed = |problem: Problem| problem.within(place.as_ref());
+            problems.extend(problem.map(placed).map(|p| p.about(format!("data.{key}"))));
+        }
+    }
+    problems
 }
 
 fn refusal(wanted: Congestion, kernel: &Kernel) -> Option<Problem> {
@@ -109,17 +128,12 @@ fn refusal(wanted: Congestion, kernel: &Kernel) -> Option<Problem> {
 }
 
 /// The kernel takes a larger size without a word, and gives less.
-fn capped(
-    buffer: NonZeroU32,
-    [receive, send]: [Option<u64>; 2],
-    place: Option<&Place>,
-) -> Option<Problem> {
+fn capped(buffer: NonZeroU32, largest: [Option<u64>; 2]) -> Option<Problem> {
     let wanted = u64::from(buffer.get());
-    let (most, key) = [(receive, "rmem_max"), (send, "wmem_max")]
-        .into_iter()
-        .filter_map(|(most, key)| Some((most.filter(|most| *most < wanted)?, key)))
-        .min()?;
+    let bounds = largest.into_iter().zip(["rmem_max", "wmem_max"]);
+    let less = bounds.filter_map(|(most, key)| Some((most.filter(|most| *most < wanted)?, key)));
+    let (most, key) = less.min()?;
     let reason = format!("this kernel gives a socket no more than {}", ByteSize(most));
-    let problem = Problem::warning(reason).within(place).about("data.buffer");
-    Some(problem.remedy(format!("sysctl -w net.core.{key}={wanted}, or a smaller `buffer`")))
+    let remedy = format!("sysctl -w net.core.{key}={wanted}, or a smaller size");
+    Some(Problem::warning(reason).remedy(remedy))
 }

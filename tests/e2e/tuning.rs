@@ -84,21 +84,20 @@ fn each_leg_of_a_transfer_has_what_is_set() {
     let systems = lab.net.gateway.run(|| fs::read_to_string(systems)).expect("the system's own");
     let systems = systems.trim();
     assert_ne!(systems, RENO, "nothing can be told apart: choose another for this machine");
+    // The kernel doubles what it is told.
+    let set = Leg { congestion: RENO.into(), buffers: [2 * 256 * 1024; 2] };
     for mode in [Mode::Pasv, Mode::Port] {
-        for (key, expected) in
-            [("congestion", [RENO, systems]), ("upstream_congestion", [systems, RENO])]
-        {
-            let keys =
-                format!("{key} = \"{RENO}\"\nbuffer = \"256KiB\"\nnotsent_lowat = \"64KiB\"");
+        for (prefix, side) in [("", 0), ("upstream_", 1)] {
+            let keys = format!(
+                "{prefix}congestion = \"{RENO}\"\n{prefix}buffer = \"256KiB\"\n\
+                 {prefix}notsent_lowat = \"64KiB\"\n"
+            );
             let legs = legs(&lab, &server, mode, &keys);
-            assert_eq!(legs.each_ref().map(|leg| leg.congestion.as_str()), expected, "{mode:?}");
-            // The kernel doubles what it is told.
-            let buffers = legs.each_ref().map(|leg| leg.buffers);
-            assert_eq!(buffers, [[2 * 256 * 1024; 2]; 2], "{mode:?}");
+            assert_eq!(legs[side], set, "{mode:?}");
+            let other = &legs[1 - side];
+            assert_eq!(other.congestion, systems, "{mode:?}");
+            assert_ne!(other.buffers, set.buffers, "{mode:?}");
         }
-        let legs = legs(&lab, &server, mode, "");
-        assert!(legs.iter().all(|leg| leg.congestion == systems), "{mode:?} {legs:?}");
-        assert!(legs.iter().all(|leg| leg.buffers != [2 * 256 * 1024; 2]), "{mode:?} {legs:?}");
     }
 }
 
@@ -129,22 +128,55 @@ fn an_ordinary_user_may() {
 fn congestion_controls_that_are_not_there() {
     let lab = Lab::new();
     let mock = Mock::start(&lab, polite);
-    let attempt = |verb: &str, keys: &str| {
+    let toml = |key: &str| {
+        let config = Config::to(mock.address());
+        config.section(&format!("[listener.data]\n{key}\n")).toml()
+    };
+    let attempt = |verb: &str, key: &str| {
         let file = lab.path("ftpgate.toml");
-        let config = Config::to(mock.address()).section(&format!("[listener.data]\n{keys}\n"));
-        fs::write(&file, config.toml()).expect("own file");
+        fs::write(&file, toml(key)).expect("own file");
         let mut command: Command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
         command.args([verb, "-c"]).arg(&file);
         run(command, "")
     };
     for verb in ["run", "check"] {
-        let said = attempt(verb, "congestion = \"nonsense\"").expect_err("there is none");
+        let key = "congestion = \"nonsense\"";
+        let said = attempt(verb, key).expect_err("there is none");
         assert!(said.contains("data.congestion"), "{said}");
-        assert!(said.contains("ftpgate.toml:17:14"), "{said}");
+        let line = 1 + toml(key).lines().position(|line| line == key).expect("written");
+        assert!(said.contains(&format!("ftpgate.toml:{line}:14")), "{said}");
         assert!(said.contains("this kernel has no congestion control \"nonsense\""), "{said}");
         assert!(said.contains(RENO) && said.contains("modprobe tcp_nonsense"), "{said}");
     }
     let said = attempt("check", "upstream_congestion = \"reno\"").expect("there is");
     let line = "public: data.upstream_congestion: data connections with server use reno";
     assert!(said.contains(line), "{said}");
+}
+
+/// One that the machine keeps from ordinary users is refused to them; who starts as root keeps what
+/// it takes, and no more.
+#[test]
+fn a_congestion_control_for_administrators() {
+    let lab = Lab::new();
+    let mock = Mock::start(&lab, polite);
+    let config = Config::to(mock.address())
+        .section("[listener.data]\ncongestion = \"reno\"\n")
+        .section("[runtime]\nuser = \"nobody\"\n");
+    // Seen by this process alone: the machine has one list for all its namespaces.
+    let allowed = lab.path("allowed");
+    fs::write(&allowed, "cubic\n").expect("own file");
+    let hide = format!(
+        "mount --bind {} /proc/sys/net/ipv4/tcp_allowed_congestion_control && exec \"$@\"",
+        allowed.display()
+    );
+    let mut gateway = Gateway::start_by(&lab, &["sh", "-c", &hide, "sh"], &config.toml());
+    gateway.logs("what it kept", |line| line.contains("\"kept\":\"CAP_NET_ADMIN\""));
+    gateway.stop();
+
+    let mut check = lab.net.gateway.command("sh");
+    check.args(["-c", &hide, "sh", "setpriv", "--bounding-set", "-net_admin", "--inh-caps=-all"]);
+    check.args([env!("CARGO_BIN_EXE_ftpgate"), "check", "-c"]).arg(lab.path("ftpgate.toml"));
+    let said = run(check, "").expect_err("it may not");
+    assert!(said.contains("this process may not use the congestion control \"reno\""), "{said}");
+    assert!(said.contains("tcp_allowed_congestion_control=\"cubic reno\""), "{said}");
 }

@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use super::super::tuning;
 use super::*;
 use crate::net::tuning::{Congestion, Congestions, Tuning};
@@ -20,27 +22,30 @@ fn said(keys: &str, kernel: &Kernel) -> (Vec<String>, bool) {
 }
 
 #[test]
-fn each_side_has_its_own_and_both_share_the_sizes() {
-    let keys = "congestion = \"bbr\"\nupstream_congestion = \"reno\"\nbuffer = \"256KiB\"\n\
-                notsent_lowat = 131072\n";
+fn each_side_has_its_own() {
+    let keys = "congestion = \"bbr\"\nbuffer = \"256KiB\"\nnotsent_lowat = 131072\n\
+                upstream_congestion = \"reno\"\nupstream_buffer = \"1MiB\"\n\
+                upstream_notsent_lowat = \"64KiB\"\n";
     let listener = only(read(&format!("{SMALL}[data]\n{keys}"), &[]));
-    let tuning = |name| Tuning {
+    let tuning = |name, buffer, lowat| Tuning {
         congestion: Congestion::new(name),
-        buffer: std::num::NonZeroU32::new(262_144),
-        notsent_lowat: std::num::NonZeroU32::new(131_072),
+        buffer: NonZeroU32::new(buffer),
+        notsent_lowat: NonZeroU32::new(lowat),
     };
-    assert_eq!(listener.data.downstream.tuning, tuning("bbr"));
-    assert_eq!(listener.data.upstream.tuning, tuning("reno"));
+    assert_eq!(listener.data.downstream.tuning, tuning("bbr", 256 << 10, 128 << 10));
+    assert_eq!(listener.data.upstream.tuning, tuning("reno", 1 << 20, 64 << 10));
 }
 
 #[test]
 fn a_listener_can_go_back_to_what_the_kernel_chooses() {
-    let text =
-        format!("[data]\ncongestion = \"bbr\"\nbuffer = \"1MiB\"\nnotsent_lowat = 8192\n{SMALL}");
+    let keys = "congestion = \"bbr\"\nbuffer = \"1MiB\"\nnotsent_lowat = 8192\n\
+                upstream_buffer = \"1MiB\"\n";
+    let text = format!("[data]\n{keys}{SMALL}");
     let own = "[[listener]]\ndata = { congestion = \"AUTO\", buffer = 0, notsent_lowat = \"0\" }\n";
     let listener = only(read(&text.replace("[[listener]]\n", own), &[]));
     assert_eq!(listener.data.downstream.tuning, Tuning::default());
-    assert_eq!(listener.data.upstream.tuning, Tuning::default());
+    let buffer = NonZeroU32::new(1 << 20);
+    assert_eq!(listener.data.upstream.tuning, Tuning { buffer, ..Tuning::default() });
 }
 
 #[test]
@@ -70,11 +75,16 @@ fn what_takes_a_privilege_is_refused_without() {
 
 #[test]
 fn more_than_the_kernel_gives_is_a_warning() {
-    assert_eq!(said("buffer = \"4MiB\"", &kernel(false)), (Vec::new(), false));
-    let (told, refused) = said("buffer = \"5MiB\"", &kernel(false));
-    let expected = "f:6:10: data.buffer: this kernel gives a socket no more than 4.0 MiB; sysctl \
-                    -w net.core.wmem_max=5242880, or a smaller `buffer`";
-    assert_eq!((told, refused), (vec![expected.to_owned()], false));
+    for key in ["buffer", "upstream_buffer"] {
+        assert_eq!(said(&format!("{key} = \"4MiB\""), &kernel(false)), (Vec::new(), false));
+        let (told, refused) = said(&format!("{key} = \"5MiB\""), &kernel(false));
+        let column = key.len() + 4;
+        let expected = format!(
+            "f:6:{column}: data.{key}: this kernel gives a socket no more than 4.0 MiB; sysctl -w \
+             net.core.wmem_max=5242880, or a smaller size"
+        );
+        assert_eq!((told, refused), (vec![expected], false));
+    }
 }
 
 #[test]
