@@ -75,6 +75,10 @@ impl Pump<'_> {
     }
 
     fn end(&self) -> Result<(), Side> {
+        // A write to the source has met its reset: all that a read sees of that is an end.
+        if self.meter.was_reset(self.into.other()) {
+            return Err(self.into.other());
+        }
         self.meter.closed(self.into.other());
         self.meter.end(self.into);
         if self.last || self.meter.has_ended(self.into.other()) {
@@ -189,6 +193,10 @@ impl Pump<'_> {
             Err(error) => {
                 tracing::debug!(side = side.label(), %error, "data connection broke");
                 self.meter.closed(side);
+                // A broken pipe had its end before it broke.
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    self.meter.reset(side);
+                }
                 Err(side)
             }
         }

@@ -19,6 +19,7 @@ use crate::net::socket::{self, Origin};
 use crate::session::event::Direction::{Download, Upload};
 use crate::session::event::Side::{Downstream, Upstream};
 use crate::session::event::Stage;
+use crate::tls::{ClientTlsOptions, TlsClient, Verify};
 
 fn start(downstream: LegSource, upstream: LegSource, options: DataOptions) -> Transfer {
     Transfer::start(
@@ -243,6 +244,24 @@ async fn server_has_a_limited_time_from_the_command_on() {
     let outcome = report(&mut transfer).await.outcome;
     assert_eq!(outcome, Outcome::NotOpened(Upstream, Fault::NotOpened));
     read_reset(&mut client).await;
+}
+
+/// It was there before the command, and is not tried again.
+#[tokio::test]
+async fn a_server_without_tls_is_told_as_such() {
+    let ((downstream, _), (listener, upstream)) = (passive(1), listener().await);
+    let client = ClientTlsOptions { verify: Verify::Off, ..ClientTlsOptions::default() };
+    let session = TlsClient::load(&client, "localhost").unwrap().session();
+    let tls = TransferTls { downstream: None, upstream: Some(session) };
+    let (options, throttle) = (Arc::new(patient()), Throttle::default());
+    let mut transfer = Transfer::start(downstream, upstream, options, throttle, tls);
+    let (mut server, _) = listener.accept().await.unwrap();
+    tokio::task::yield_now().await;
+    transfer.advance(Stage::Protected(Protection { downstream: false, upstream: true }));
+    transfer.advance(Stage::Requested(Download));
+    server.write_all(b"what is TLS?").await.unwrap();
+    let outcome = report(&mut transfer).await.outcome;
+    assert_eq!(outcome, Outcome::NotOpened(Upstream, Fault::Tls));
 }
 
 #[tokio::test]
