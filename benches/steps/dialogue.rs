@@ -1,4 +1,4 @@
-//! A session that is logged in, and somebody who does what its machine says.
+//! A session that is logged in, and a conductor who does what its machine says.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftpgate::session::event::{Action, Event, Outcome, Side, TransferReport};
-use ftpgate::session::{Machine, Policy};
+use ftpgate::session::{Desk, Machine, Policy};
 
 use super::{OUTER, PORT};
 
 pub(crate) struct Session {
     machine: Machine,
+    /// The worker's, which it lends to the machine whose turn it is.
+    desk: Desk,
     now: Instant,
 }
 
@@ -21,7 +23,7 @@ impl Session {
         let client = SocketAddr::from(([198, 51, 100, 10], 40_000));
         let local = SocketAddr::from((OUTER, 21));
         let machine = Machine::new(Arc::new(Policy::default()), client, local, now);
-        let mut session = Self { machine, now };
+        let mut session = Self { machine, desk: Desk::default(), now };
         let peer = SocketAddr::from(([10, 77, 0, 2], 21));
         let local = SocketAddr::from(([10, 77, 0, 1], 41_000));
         session.obey();
@@ -59,18 +61,26 @@ impl Session {
     }
 
     fn handle(&mut self, event: Event<'_>) {
+        self.machine.lend(std::mem::take(&mut self.desk));
         self.machine.handle(event, self.now);
         self.obey();
     }
 
-    /// Carries actions out as far as the machine waits for an answer.
+    /// Carries actions out as far as the machine waits for an answer; words are sent at once.
     fn obey(&mut self) {
+        let mut sent = Vec::new();
         while let Some(action) = self.machine.poll_action() {
-            if let Action::Listen { side, .. } = black_box(action) {
-                let address = SocketAddr::from((OUTER, PORT));
-                self.machine.handle(Event::Listening(side, address), self.now);
+            match black_box(action) {
+                Action::Listen { side, .. } => {
+                    let address = SocketAddr::from((OUTER, PORT));
+                    self.machine.handle(Event::Listening(side, address), self.now);
+                }
+                Action::Send { bytes, .. } => sent = bytes,
+                _ => {}
             }
         }
+        self.desk = self.machine.take_desk();
+        self.desk.recycle(sent);
     }
 
     fn client(&mut self, bytes: &[u8]) {

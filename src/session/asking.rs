@@ -100,17 +100,18 @@ impl Machine {
     }
 
     fn send_mode(&mut self, mode: DataCommand, ours: Option<SocketAddr>, now: Instant) {
-        let line = match (mode, ours) {
+        let server = Side::Upstream;
+        match (mode, ours) {
             (DataCommand::Port, Some(SocketAddr::V4(addr))) => {
-                format!("PORT {}\r\n", HostPort { ip: *addr.ip(), port: addr.port() })
+                let ours = HostPort { ip: *addr.ip(), port: addr.port() };
+                self.print(server, format_args!("PORT {ours}\r\n"));
             }
             (DataCommand::Eprt | DataCommand::Port, Some(addr)) => {
-                format!("EPRT {}\r\n", eprt(addr))
+                self.print(server, format_args!("EPRT {}\r\n", eprt(addr)));
             }
-            (DataCommand::Pasv, _) => "PASV\r\n".to_owned(),
-            (_, _) => "EPSV\r\n".to_owned(),
-        };
-        self.say(Side::Upstream, line);
+            (DataCommand::Pasv, _) => self.say(server, b"PASV\r\n"),
+            (_, _) => self.say(server, b"EPSV\r\n"),
+        }
         self.pending.push_back(Pending::new(Kind::Mode, now + self.policy.timeouts.reply));
     }
 
@@ -139,15 +140,13 @@ impl Machine {
                 asking.ours = Some(addr);
                 self.send_mode(modes.server, Some(addr), now);
             }
-            Side::Downstream => {
-                let reply = match (modes.client, addr) {
-                    (DataCommand::Pasv, SocketAddr::V4(v4)) => {
-                        pasv_reply(HostPort { ip: *v4.ip(), port: v4.port() })
-                    }
-                    _ => epsv_reply(addr.port()),
-                };
-                self.granted(Leg::Accept, reply, now);
-            }
+            Side::Downstream if self.granted(Leg::Accept, now) => match (modes.client, addr) {
+                (DataCommand::Pasv, SocketAddr::V4(v4)) => {
+                    self.say(side, pasv_reply(HostPort { ip: *v4.ip(), port: v4.port() }));
+                }
+                _ => self.say(side, epsv_reply(addr.port())),
+            },
+            Side::Downstream => {}
         }
     }
 
@@ -190,7 +189,9 @@ impl Machine {
                     DataCommand::Eprt => canned::EPRT_OK,
                     _ => canned::PORT_OK,
                 };
-                self.granted(Leg::Connect(target), reply, now);
+                if self.granted(Leg::Connect(target), now) {
+                    self.say(Side::Downstream, reply);
+                }
             }
         }
     }
@@ -225,14 +226,15 @@ impl Machine {
         }
     }
 
-    fn granted(&mut self, downstream: Leg, reply: impl Into<Vec<u8>>, now: Instant) {
+    /// Both legs are known: D1 → D2/D3. Returns whether the client is to be told so.
+    fn granted(&mut self, downstream: Leg, now: Instant) -> bool {
         let Grant::Asking(Asking { modes, upstream: Some(upstream), .. }) = self.grant else {
-            return;
+            return false;
         };
         self.grant = Grant::Ready { modes, expired: false };
         self.act(Action::Open(TransferPlan { downstream, upstream }));
-        self.say(Side::Downstream, reply);
         self.last_activity = now;
+        true
     }
 
     /// A data port that the server named; an address seen once is not lost to a later line.

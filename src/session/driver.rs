@@ -15,6 +15,7 @@ mod secure;
 mod tests;
 mod tunnel;
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::desk::Desk;
 use super::event::{Action, CloseReason, Event, Side, TransferReport};
 use super::machine::Machine;
 use crate::data::ports::PortLease;
@@ -50,7 +52,9 @@ const OUTPUT_LIMIT: usize = 64 << 10;
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 thread_local! {
-    static SCRATCH: std::cell::RefCell<Vec<u8>> = std::cell::RefCell::new(vec![0; READ_CHUNK]);
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_CHUNK]);
+    /// Lent to the machine whose turn it is.
+    static DESK: RefCell<Desk> = RefCell::default();
 }
 
 type Connecting = Pin<Box<dyn Future<Output = Result<TcpStream, UpstreamError>> + Send>>;
@@ -142,6 +146,7 @@ impl Driver {
         self.obey();
         while self.closing.is_none() && !self.tunnelled {
             let input = poll_fn(|cx| self.poll_input(cx)).await;
+            self.machine.lend(DESK.take());
             self.tell(input);
             self.obey();
         }
@@ -292,6 +297,7 @@ impl Driver {
                 None => break,
             }
         }
+        DESK.set(self.machine.take_desk());
     }
 
     fn perform(&mut self, action: Action) -> Option<Event<'static>> {

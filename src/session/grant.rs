@@ -62,7 +62,7 @@ impl Machine {
     }
 
     /// D1 → D0: the client is told why, ports go back.
-    pub(super) fn refuse_grant(&mut self, reply: impl Into<Vec<u8>>, now: Instant) {
+    pub(super) fn refuse_grant(&mut self, reply: impl AsRef<[u8]>, now: Instant) {
         self.release();
         self.say(Side::Downstream, reply);
         self.last_activity = now;
