@@ -79,7 +79,7 @@ impl Session {
                 _ => {}
             }
         }
-        self.desk = self.machine.take_desk();
+        self.desk.keep(self.machine.take_desk());
         self.desk.recycle(sent);
     }
 

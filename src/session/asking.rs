@@ -140,13 +140,15 @@ impl Machine {
                 asking.ours = Some(addr);
                 self.send_mode(modes.server, Some(addr), now);
             }
-            Side::Downstream if self.granted(Leg::Accept, now) => match (modes.client, addr) {
-                (DataCommand::Pasv, SocketAddr::V4(v4)) => {
-                    self.say(side, pasv_reply(HostPort { ip: *v4.ip(), port: v4.port() }));
-                }
-                _ => self.say(side, epsv_reply(addr.port())),
-            },
-            Side::Downstream => {}
+            Side::Downstream => {
+                let reply = match (modes.client, addr) {
+                    (DataCommand::Pasv, SocketAddr::V4(v4)) => {
+                        pasv_reply(HostPort { ip: *v4.ip(), port: v4.port() })
+                    }
+                    _ => epsv_reply(addr.port()),
+                };
+                self.granted(Leg::Accept, reply, now);
+            }
         }
     }
 
@@ -189,9 +191,7 @@ impl Machine {
                     DataCommand::Eprt => canned::EPRT_OK,
                     _ => canned::PORT_OK,
                 };
-                if self.granted(Leg::Connect(target), now) {
-                    self.say(Side::Downstream, reply);
-                }
+                self.granted(Leg::Connect(target), reply, now);
             }
         }
     }
@@ -226,15 +226,14 @@ impl Machine {
         }
     }
 
-    /// Both legs are known: D1 → D2/D3. Returns whether the client is to be told so.
-    fn granted(&mut self, downstream: Leg, now: Instant) -> bool {
+    fn granted(&mut self, downstream: Leg, reply: impl AsRef<[u8]>, now: Instant) {
         let Grant::Asking(Asking { modes, upstream: Some(upstream), .. }) = self.grant else {
-            return false;
+            return;
         };
         self.grant = Grant::Ready { modes, expired: false };
+        self.say(Side::Downstream, reply);
         self.act(Action::Open(TransferPlan { downstream, upstream }));
         self.last_activity = now;
-        true
     }
 
     /// A data port that the server named; an address seen once is not lost to a later line.

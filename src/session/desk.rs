@@ -47,8 +47,12 @@ impl Desk {
         }
     }
 
-    /// A desk that has grown large is not kept.
-    pub(super) fn cleared(self) -> Self {
-        if self.actions.capacity() > ACTIONS_KEPT { Self::default() } else { self }
+    /// Keeps the room on another desk where it is more than its own.
+    pub fn keep(&mut self, other: Self) {
+        let room = self.actions.capacity() + 1..=ACTIONS_KEPT;
+        if room.contains(&other.actions.capacity()) {
+            self.actions = other.actions;
+        }
+        self.recycle(other.spare);
     }
 }

@@ -218,7 +218,7 @@ impl Machine {
 
     /// Takes the desk away: between events the machine needs none.
     pub fn take_desk(&mut self) -> Desk {
-        std::mem::take(&mut self.desk).cleared()
+        std::mem::take(&mut self.desk)
     }
 
     /// Whether more bytes of that side are wanted now: `false` bounds the queue (P8). Bytes that
