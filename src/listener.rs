@@ -132,7 +132,9 @@ impl Door {
             Ok(permit) => {
                 let session =
                     driver::serve(stream, arrival, self.rooms.clone(), permit, drain.clone());
-                sessions.spawn(session);
+                if let Some(session) = session {
+                    sessions.spawn(session);
+                }
             }
             Err((why, reply)) => {
                 let server = arrival.server.map(tracing::field::display);

@@ -69,7 +69,7 @@ impl Machine {
     fn begin(&mut self, modes: Modes, client_target: Option<SocketAddr>) {
         self.release();
         self.algs.raw = false;
-        self.grant = Grant::Asking(Asking {
+        self.grant = Grant::Asking(Box::new(Asking {
             modes,
             client_target,
             upstream: None,
@@ -77,7 +77,7 @@ impl Machine {
             target: None,
             refusal: Vec::new(),
             waiting: None,
-        });
+        }));
     }
 
     /// Which command to send to the server for a client's `client` (P58, P73, P79).
@@ -170,7 +170,9 @@ impl Machine {
     }
 
     pub(super) fn ask_port_again(&mut self, now: Instant) {
-        if let Grant::Asking(Asking { waiting: Some(wait), .. }) = &mut self.grant {
+        if let Grant::Asking(asking) = &mut self.grant
+            && let Some(wait) = &mut asking.waiting
+        {
             let side = wait.side;
             // Not due again before the answer to this try is in.
             wait.next = now + LEASE_RETRY;
@@ -227,9 +229,8 @@ impl Machine {
     }
 
     fn granted(&mut self, downstream: Leg, reply: impl AsRef<[u8]>, now: Instant) {
-        let Grant::Asking(Asking { modes, upstream: Some(upstream), .. }) = self.grant else {
-            return;
-        };
+        let Grant::Asking(asking) = &self.grant else { return };
+        let (modes, Some(upstream)) = (asking.modes, asking.upstream) else { return };
         self.grant = Grant::Ready { modes, expired: false };
         self.say(Side::Downstream, reply);
         self.act(Action::Open(TransferPlan { downstream, upstream }));

@@ -99,20 +99,21 @@ struct Driver {
     tunnelled: bool,
 }
 
-/// Carries one session from its accepted control connection to its end.
+/// What carries one session from its accepted control connection to its end; nothing if that came
+/// already. Its driver is made here: made inside of the task it would take its room twice.
 ///
 /// `drain` is cancelled when the process stops.
-pub(crate) async fn serve(
+pub(crate) fn serve(
     stream: TcpStream,
     arrival: Arrival,
     rooms: Arc<Rooms>,
     permit: SessionPermit,
     drain: CancellationToken,
-) {
+) -> Option<impl Future<Output = ()> + Send> {
     let Arrival { client, local, .. } = arrival;
     if let Err(error) = socket::tune_control(&stream, rooms.keepalive) {
         tracing::debug!(%error, %client, "client left at once");
-        return;
+        return None;
     }
     let now = now();
     let mut driver = Driver {
@@ -138,8 +139,10 @@ pub(crate) async fn serve(
     if driver.rooms.policy.hide_addresses {
         driver.machine.hide_behind(driver.outer(local.ip()));
     }
-    driver.run().await;
-    driver.finish().await;
+    Some(async move {
+        driver.run().await;
+        driver.finish().await;
+    })
 }
 
 impl Driver {
@@ -152,7 +155,8 @@ impl Driver {
             self.obey();
         }
         if self.tunnelled {
-            self.tunnel().await;
+            // Not in the task of those that are not.
+            Box::pin(self.tunnel()).await;
         }
     }
 
@@ -346,11 +350,13 @@ impl Driver {
     async fn finish(&mut self) {
         self.transfer = None;
         self.leases = [None, None];
+        let until = now() + LAST_WORDS;
         let words = poll_fn(|cx| {
             let ends = [Side::Upstream, Side::Downstream].map(|s| self.control(s).poll_finish(cx));
-            if ends.iter().all(Poll::is_ready) { Poll::Ready(()) } else { Poll::Pending }
+            let said = ends.iter().all(Poll::is_ready);
+            if said { Poll::Ready(()) } else { self.alarm.poll(until, cx) }
         });
-        let _ = tokio::time::timeout(LAST_WORDS, words).await;
+        words.await;
         SCRATCH.with_borrow_mut(|scratch| self.control(Side::Downstream).discard_unread(scratch));
     }
 }
@@ -358,9 +364,8 @@ impl Driver {
 /// The record of the session is written on every way out, the hard stop included.
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.info.user = self.machine.user().to_vec();
         let reason = self.closing.map_or("cut-off", CloseReason::label);
-        self.info.closed(reason);
+        self.info.closed(self.machine.user(), reason);
     }
 }
 

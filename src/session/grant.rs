@@ -16,7 +16,7 @@ use super::transfer::Running;
 #[derive(Debug)]
 pub(super) enum Grant {
     None,
-    Asking(Asking),
+    Asking(Box<Asking>),
     Ready { modes: Modes, expired: bool },
     Running(Box<Running>),
 }

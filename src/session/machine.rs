@@ -125,7 +125,8 @@ impl Machine {
             phase: Phase::Lazy,
             named: None,
             login: Login::default(),
-            pending: VecDeque::new(),
+            // There is rarely more than one.
+            pending: VecDeque::with_capacity(1),
             owner: None,
             grant: Grant::None,
             algs: Algs::default(),

@@ -111,7 +111,7 @@ impl House {
         let permit = self.registry.admit(peer.ip(), &LimitOptions::default()).unwrap();
         let arrival = Arrival::direct(&stream, peer).unwrap();
         let session = serve(stream, arrival, self.rooms.clone(), permit, self.drain.clone());
-        (End::new(client), tokio::spawn(session))
+        (End::new(client), tokio::spawn(session.unwrap()))
     }
 
     /// A client connects and is greeted by the server.
