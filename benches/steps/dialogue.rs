@@ -13,7 +13,7 @@ use super::{OUTER, PORT};
 pub(crate) struct Session {
     machine: Machine,
     /// The worker's, which it lends to the machine whose turn it is.
-    desk: Desk,
+    desk: Option<Box<Desk>>,
     now: Instant,
 }
 
@@ -23,7 +23,7 @@ impl Session {
         let client = SocketAddr::from(([198, 51, 100, 10], 40_000));
         let local = SocketAddr::from((OUTER, 21));
         let machine = Machine::new(Arc::new(Policy::default()), client, local, now);
-        let mut session = Self { machine, desk: Desk::default(), now };
+        let mut session = Self { machine, desk: None, now };
         let peer = SocketAddr::from(([10, 77, 0, 2], 21));
         let local = SocketAddr::from(([10, 77, 0, 1], 41_000));
         session.obey();
@@ -61,7 +61,7 @@ impl Session {
     }
 
     fn handle(&mut self, event: Event<'_>) {
-        self.machine.lend(std::mem::take(&mut self.desk));
+        self.machine.lend(self.desk.take().unwrap_or_default());
         self.machine.handle(event, self.now);
         self.obey();
     }
@@ -79,8 +79,10 @@ impl Session {
                 _ => {}
             }
         }
-        self.desk.keep(self.machine.take_desk());
-        self.desk.recycle(sent);
+        self.desk = self.machine.take_desk();
+        if let Some(desk) = &mut self.desk {
+            desk.recycle(sent);
+        }
     }
 
     fn client(&mut self, bytes: &[u8]) {

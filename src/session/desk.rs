@@ -47,12 +47,8 @@ impl Desk {
         }
     }
 
-    /// Keeps the room on another desk where it is more than its own.
-    pub fn keep(&mut self, other: Self) {
-        let room = self.actions.capacity() + 1..=ACTIONS_KEPT;
-        if room.contains(&other.actions.capacity()) {
-            self.actions = other.actions;
-        }
-        self.recycle(other.spare);
+    /// Whether it has grown so large that it is better not kept.
+    pub fn is_large(&self) -> bool {
+        self.actions.capacity() > ACTIONS_KEPT
     }
 }

@@ -55,7 +55,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_CHUNK]);
     /// Lent to the machine whose turn it is.
-    static DESK: RefCell<Desk> = RefCell::default();
+    static DESK: RefCell<Option<Box<Desk>>> = RefCell::default();
 }
 
 type Connecting = Pin<Box<dyn Future<Output = Result<TcpStream, UpstreamError>> + Send>>;
@@ -150,7 +150,7 @@ impl Driver {
         self.obey();
         while self.closing.is_none() && !self.tunnelled {
             let input = poll_fn(|cx| self.poll_input(cx)).await;
-            self.machine.lend(DESK.take());
+            self.machine.lend(DESK.take().unwrap_or_default());
             self.tell(input);
             self.obey();
         }
@@ -289,7 +289,8 @@ impl Driver {
                 None => break,
             }
         }
-        DESK.with_borrow_mut(|desk| desk.keep(self.machine.take_desk()));
+        let desk = self.machine.take_desk().filter(|desk| !desk.is_large());
+        DESK.with_borrow_mut(|workers| *workers = workers.take().or(desk));
     }
 
     fn perform(&mut self, action: Action) -> Option<Event<'static>> {

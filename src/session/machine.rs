@@ -67,7 +67,7 @@ pub struct Machine {
     pub(super) more: [bool; 2],
     pub(super) lines: [LineBuffer; 2],
     pub(super) queue: Queue,
-    desk: Desk,
+    desk: Option<Box<Desk>>,
     /// No whole line of the client was read yet (S9).
     pub(super) fresh: bool,
     pub(super) client_gone: bool,
@@ -143,7 +143,7 @@ impl Machine {
             more: [false; 2],
             lines,
             queue: Queue::default(),
-            desk: Desk::default(),
+            desk: None,
             fresh: true,
             client_gone: false,
             server_gone: false,
@@ -209,17 +209,17 @@ impl Machine {
 
     /// The next thing to do, if any.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.desk.next()
+        self.desk.as_mut()?.next()
     }
 
     /// Has the machine use this desk in place of its own. To be done between events.
-    pub fn lend(&mut self, desk: Desk) {
-        self.desk = desk;
+    pub fn lend(&mut self, desk: Box<Desk>) {
+        self.desk = Some(desk);
     }
 
     /// Takes the desk away: between events the machine needs none.
-    pub fn take_desk(&mut self) -> Desk {
-        std::mem::take(&mut self.desk)
+    pub fn take_desk(&mut self) -> Option<Box<Desk>> {
+        self.desk.take()
     }
 
     /// Whether more bytes of that side are wanted now: `false` bounds the queue (P8). Bytes that
@@ -249,7 +249,7 @@ impl Machine {
     // --- what the other files of the room use ---
 
     pub(super) fn act(&mut self, action: Action) {
-        self.desk.act(action);
+        self.desk.get_or_insert_default().act(action);
     }
 
     /// Sends whole lines.
@@ -265,7 +265,7 @@ impl Machine {
 
     /// The same, as `words` write them.
     pub(super) fn write(&mut self, to: Side, words: impl FnOnce(&mut Vec<u8>)) {
-        self.desk.write(to, words);
+        self.desk.get_or_insert_default().write(to, words);
     }
 
     /// A reply of our own, never in the middle of one of the server's: the client would take it
