@@ -71,6 +71,6 @@ class NoPipe(Ftpgate):
             holder = world.spawn("edge", *ordinary, sys.executable, "-c", script.read())
         world.wait_said("none left", holder)
         words = self.command(world.state, limit, tls)
-        child = world.spawn("edge", *ordinary, COPY, *words[1:])
+        child = world.keep("edge", *ordinary, COPY, *words[1:])
         world.wait_listening("edge", PUBLIC, 21, child)
         return child

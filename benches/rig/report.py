@@ -29,8 +29,9 @@ class Report:
             if rows:
                 parts += ["### %s: ratios" % heading, self.ratios(rows),
                           "### %s: figures" % heading, self.figures(rows)]
-        parts.append("`~`: strange processes took more than a fifth of the machine, three tries "
-                     "long. `!`: see below. ↓: lower is better.")
+        parts.append("×: ratio to %s. `~`: strange processes took more than a fifth of the "
+                     "machine, three tries long. `!`: see below. ↓: lower is better."
+                     % " or ".join(way for way in BASES if way in self.results.ways))
         troubles = self.results.troubles()
         if troubles:
             parts.append("\n".join("- %s, %s: %s" % (way, measure, text)
@@ -49,10 +50,8 @@ class Report:
         """Each way's ratio to the base; where that has no value, the figure itself."""
         ways = self.columns(rows)
         base = next((way for way in BASES if way in ways), None)
-        head = ["measure", "unit"] + ["%s / %s" % (way, base) if way != base and base else way
-                                      for way in ways]
         ours = OURS in ways
-        table = [head + ["%s / best proxy" % OURS] * ours]
+        table = [["measure", "unit", *ways] + ["%s to the best proxy" % OURS] * ours]
         for name, value, title, unit, better in each(rows):
             cells = [self.ratio_cell(name, way, base, value) for way in ways]
             table.append([title, unit, *cells] + [self.best(name, value, better, ways)] * ours)
@@ -70,6 +69,8 @@ class Report:
 
     def best(self, measure, value, better, ways):
         """Our ratio to the best of those that are proxies, and which that is."""
+        if value == "held":
+            return "–"
         rivals = [way for way in ways if not way.startswith(OURS) and way not in ABOVE]
         medians = {way: self.results.median(measure, way, value) for way in rivals}
         medians = {way: median for way, median in medians.items() if median is not None}

@@ -92,7 +92,8 @@ class Results:
     def caption(self):
         """Machine, versions, date and command, a line each."""
         one = lambda key: list(dict.fromkeys(run[key] for run in self.runs))
-        rounds = "%d rounds, medians" % max(self.last, 1)
+        rounds = max((len(found) for found in self.found.values()), default=0)
+        rounds = "medians of %d rounds" % rounds if rounds > 1 else "one round"
         return [
             "; ".join(one("machine")) + "; " + " and ".join(one("congestion")),
             ", ".join(dict.fromkeys(self.ways.values())),

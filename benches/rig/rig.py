@@ -12,6 +12,7 @@ BUSY_ELSEWHERE = 0.2  # share of the machine in strange hands above which a meas
 TRIES = 3
 LIMIT = 180           # seconds for one run of the load generator
 SETTLE = 0.3          # seconds for a new network and its processes to become quiet
+QUITTING = 0.1        # seconds for processes of sessions to end
 WATCH = 3             # seconds that idle sessions are watched for
 CHECK = 8 << 20       # bytes carried each way and compared, before anything is measured
 WARM = ["get", "--bytes", "1024"]
@@ -66,6 +67,7 @@ class Rig:
         return dict(result, values=values(measure, report, Cost(cpu, machine)))
 
     def clocks(self, server, roots):
+        time.sleep(QUITTING)
         return (time.monotonic(), procs.machine(), procs.ours(), procs.cpu([server.pid]),
                 procs.cpu(roots))
 

@@ -26,7 +26,7 @@ class Null:
     def start(self, world, edge):
         words = [self.load, "serve", "--at", "%s:%d" % (SERVER, PORT), "--ports", ports(edge)]
         words += ["--advertise", PUBLIC] * edge
-        child = world.spawn("server", *words)
+        child = world.keep("server", *words)
         world.wait_listening("server", SERVER, PORT, child)
         return child
 
@@ -79,6 +79,6 @@ class Vsftpd:
         path = world.state + "/vsftpd.conf"
         with open(path, "w") as file:
             file.write("\n".join(lines) + "\n")
-        child = world.spawn("server", self.binary, path)
+        child = world.keep("server", self.binary, path)
         world.wait_listening("server", SERVER, PORT, child)
         return child

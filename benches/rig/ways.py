@@ -33,7 +33,7 @@ class Way:
     def start(self, world, limit, tls=False):
         """The process; `limit`: descriptors it may have; `tls`: its clients are under TLS."""
         words = self.command(world.state, limit, tls)
-        child = world.spawn("edge", *words)
+        child = world.keep("edge", *words)
         world.wait_listening("edge", PUBLIC, 21, child)
         return child
 
@@ -70,9 +70,12 @@ class VsftpdTls(Direct):
         return self.binary is not None
 
     def version(self):
-        # It says so on its standard input, of all places.
-        out = subprocess.run([self.binary, "-v"], stdin=subprocess.DEVNULL, capture_output=True)
-        return (out.stdout + out.stderr).decode().strip() or "vsftpd"
+        # It writes where its client would be: on its standard input.
+        reader, writer = os.pipe()
+        subprocess.run([self.binary, "-v"], stdin=writer, stderr=subprocess.DEVNULL)
+        os.close(writer)
+        with open(reader, errors="replace") as said:
+            return said.readline().strip().replace(": version", "") or "vsftpd"
 
 
 RULES = """

@@ -11,12 +11,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 CLIENT, PUBLIC, PRIVATE, SERVER = "198.51.100.10", "198.51.100.1", "10.77.0.1", "10.77.0.2"
 READY_TIMEOUT = 15  # seconds for a server or a way to listen
 STOP_TIMEOUT = 3    # seconds from TERM to KILL
+KEEPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "keeper.py")
 
 # Outgoing connections keep clear of the ranges of data ports, which are above.
 SYSCTLS = {
@@ -104,13 +106,19 @@ class World:
     def command(self, place, words):
         return self.inside(self.names[place]) + self.pinned + list(words)
 
+    def keep(self, place, *words):
+        """A process in that place whose cost will be asked for, and of all that comes of it."""
+        child = self.spawn(place, sys.executable, "-ISB", KEEPER, *words)
+        child.name = words[0]
+        return child
+
     def spawn(self, place, *words, **options):
         """A process in that place, stopped at the end. Its output is in a file until then."""
         log = os.path.join(self.state, "%s-%d.log" % (place, len(self.children)))
         with open(log, "wb") as out:
             options = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out, **options}
             child = subprocess.Popen(self.command(place, words), **options)
-        child.log = log
+        child.log, child.name = log, words[0]
         self.children.append(child)
         return child
 
@@ -133,8 +141,7 @@ class World:
             if ready():
                 return
             time.sleep(0.02)
-        name = child.args[2 + len(self.pinned)]
-        raise RuntimeError("%s %s: %s" % (name, otherwise, output(child)[-500:]))
+        raise RuntimeError("%s %s: %s" % (child.name, otherwise, output(child)[-500:]))
 
 
 def output(child):
