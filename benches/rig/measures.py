@@ -81,16 +81,18 @@ STREAMS = (1, 2, 8, 64)
 
 
 class Scale:
-    """How much of everything."""
+    """How much of everything. `tries`: how often a measurement is repeated that was disturbed, at
+    most; `watch`: seconds that idle sessions are watched for."""
 
-    def __init__(self, bulk, files, seconds, noops, idle):
+    def __init__(self, bulk, files, seconds, noops, idle, tries=3, watch=3):
         self.bulk, self.files, self.seconds = bulk, files, seconds
         self.noops, self.idle = noops, idle
+        self.tries, self.watch = tries, watch
 
 
 FULL = Scale(2 * 10**9, 2000, 3, 5000, (200, 1000, 5000, 9500))
 QUICK = Scale(256 * 10**6, 400, 1, 1000, (200, 1000))
-SMOKE = Scale(32 * 10**6, 64, 0.2, 200, (100,))
+SMOKE = Scale(32 * 10**6, 64, 0.2, 200, (100,), tries=1, watch=0.5)
 
 
 def size(count):
