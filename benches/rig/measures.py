@@ -27,10 +27,14 @@ class Measure:
     def command(self, way):
         """The load generator's words for that way."""
         words = list(self.words)
-        if way.slowness > 1 and words[0] == "small":
+        if self.fewer(way):
             at = words.index("--files") + 1
             words[at] = str(max(8, int(words[at]) // way.slowness))
         return words + ["--tls"] * self.tls
+
+    def fewer(self, way):
+        """Whether that way gets fewer small files than the others."""
+        return way.slowness > 1 and self.words[0] == "small"
 
     def described(self):
         values = {name: [unit, better] for name, (unit, better, _) in self.values.items()}
