@@ -1,6 +1,7 @@
 """What grows, and what is measured at each step of it."""
 import os
 
+import procs
 from gate import Gate
 
 STREAMED = 4 * 10**9  # bytes, in all streams together
@@ -50,7 +51,7 @@ class Sessions(Axis):
     def measure(self, rig, step):
         noops, files, seconds = (1000, 400, 1) if self.quick else (10000, 4000, 2)
         # All on one core: a round trip then does not depend on where the scheduler puts its ends.
-        with Gate(rig, everybody={max(os.sched_getaffinity(0))}) as gate:
+        with Gate(rig, core=procs.CPUS - 1) as gate:
             gate.warm()
             empty = gate.memory()
             with gate.holding(step):
@@ -166,5 +167,5 @@ class Cores(Axis):
         return gate, dict(zip(self.values, figures))
 
 
-def axes(quick):
-    return {axis.name: axis(quick) for axis in (Sessions, Streams, Ports, Listeners, Cores)}
+def axes():
+    return Sessions, Streams, Ports, Listeners, Cores

@@ -6,9 +6,9 @@ import subprocess
 import time
 
 import procs
-from measures import SETTLE, Deadline
-from ways import Ftpgate
-from world import PUBLIC, World, run
+from gateway import Ftpgate
+from rig import QUITTING, SETTLE, Deadline
+from world import PUBLIC, World, output
 
 READY = 30  # seconds for a gateway to say that it is ready
 # Data ports of 20,000 have to fit between outgoing connections and the end.
@@ -59,8 +59,7 @@ class Shaped(Ftpgate):
                 while b"READY=1" not in ready.recv(4096):
                     pass
             except TimeoutError:
-                with open(child.log, errors="replace") as log:
-                    raise RuntimeError("ftpgate is not ready: " + log.read()[-500:]) from None
+                raise RuntimeError("ftpgate is not ready: " + output(child)[-500:]) from None
         return child, time.monotonic() - begun
 
 
@@ -76,12 +75,13 @@ def on(cpus):
 
 
 class Gate:
-    """`with Gate(rig, ...) as gate:`; `cpus`: of the gateway, `everybody`: of its peers too."""
+    """`with Gate(rig, …) as gate:`; `cpus`: those of the gateway; `core`: the one that it and its
+    peers have to share."""
 
-    def __init__(self, rig, cpus=None, everybody=None, **shape):
-        self.rig, self.cpus, self.everybody = rig, cpus or everybody, everybody
+    def __init__(self, rig, cpus=None, core=None, **shape):
+        self.rig, self.cpus = rig, cpus
         self.way = Shaped(rig.binary, **shape)
-        self.world = World(False)
+        self.world = World(self.way, rig.congestion, core)
         self.wall = self.strange = 0.0
 
     def __enter__(self):
@@ -94,10 +94,9 @@ class Gate:
         return self
 
     def _start(self):
-        inside = self.world.inside(self.world.names["edge"])
-        run(*inside, "sh", "-c", "echo %s >/proc/sys/net/ipv4/ip_local_port_range" % OUTGOING)
-        with on(self.everybody):
-            self.server = self.rig.servers["null"].start(self.world, False)
+        setting = "echo %s >/proc/sys/net/ipv4/ip_local_port_range" % OUTGOING
+        self.world.run("edge", "sh", "-c", setting)
+        self.server = self.rig.servers["null"].start(self.world, False)
         with on(self.cpus):
             self.child, self.seconds = self.way.start(self.world, self.rig.descriptors)
         time.sleep(SETTLE)
@@ -110,8 +109,7 @@ class Gate:
 
     def load(self, *words):
         """What the load generator reports."""
-        with on(self.everybody):
-            report = self.rig.run(self.world, self.way, list(words))
+        report = self.rig.run(self.world, self.way, list(words))
         if report.get("failed", 1):
             raise Failed("%s: %s" % (" ".join(words), report.get("error", "failed")))
         return report
@@ -129,6 +127,7 @@ class Gate:
         return self._count(before) / seconds
 
     def _clocks(self):
+        time.sleep(QUITTING)
         return (time.monotonic(), procs.machine(), procs.ours(), procs.cpu([self.child.pid]),
                 procs.cpu([self.server.pid]))
 
@@ -146,17 +145,16 @@ class Gate:
         return procs.memory([self.child.pid])
 
     def time_wait(self):
-        query = self.world.inside(self.world.names["edge"]) + ["ss", "-Htan", "state", "time-wait"]
-        out = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split("\n")
-        return sum(PUBLIC in line for line in out)
+        query = self.world.command("edge", ["ss", "-Htan", "state", "time-wait", "src " + PUBLIC])
+        out = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+        return out.count("\n")
 
     @contextlib.contextmanager
     def holding(self, sessions):
         """So many logged-in sessions, all of which still answer at the end."""
         words = [self.rig.load, "idle", "--sessions", str(sessions), "--at", self.way.at]
-        with on(self.everybody):
-            client = self.world.spawn("client", *words, stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE, text=True)
+        client = self.world.spawn("client", *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  text=True)
         with Deadline(client):
             said = client.stdout.readline()
         if '"held": %d,' % sessions not in said:
