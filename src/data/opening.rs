@@ -20,7 +20,7 @@ pub(super) struct Opening<'a> {
     requested: Option<Instant>,
     finished: Option<Instant>,
     server_arrived: Option<Instant>,
-    /// The server is being dialled although the transfer command is not out yet.
+    /// The server was dialled although the transfer command is not out yet.
     early: bool,
     tls: TransferTls,
 }
@@ -122,12 +122,11 @@ impl<'a> Opening<'a> {
         up.into_iter().for_each(|guard| self.upstream.protect(guard));
     }
 
-    /// Dials what is due by the stage alone. A passive server: as soon as the client is here or
-    /// the command is out (P42, P43). An active client: after the server's 1yz (P46).
+    /// Dials what is due by the stage alone. A passive server: at once, while the client is still
+    /// reading our reply; if that fails, when the command is out (P42, P43). An active client:
+    /// after the server's 1yz (P46).
     fn dial(&mut self, progress: Progress) {
-        if self.upstream.waits()
-            && (self.requested.is_some() || (self.downstream.is_up() && !self.early))
-        {
+        if self.upstream.waits() && (self.requested.is_some() || !self.early) {
             self.early = self.requested.is_none();
             self.upstream.dial(self.options.dial);
         }
@@ -140,10 +139,7 @@ impl<'a> Opening<'a> {
         match news {
             // Data, or their end, before any 1yz: the server has started.
             Ok(()) if self.server_arrived.is_some() => self.downstream.dial(self.options.dial),
-            Ok(()) => {
-                self.server_arrived = Some(Instant::now());
-                self.early = false;
-            }
+            Ok(()) => self.server_arrived = Some(Instant::now()),
             // Some servers listen only once they have the command.
             Err(_) if self.early => {}
             Err(fault) => return Err(Outcome::NotOpened(Side::Upstream, fault)),

@@ -34,6 +34,8 @@ pub(super) struct Pump<'a> {
     pub(super) limits: Limits,
     /// Largest pipe, bytes.
     pub(super) pipe: usize,
+    /// `to` is closed when this ends, which says it without a call of its own.
+    pub(super) last: bool,
 }
 
 /// What a read met.
@@ -76,8 +78,7 @@ impl Pump<'_> {
     fn end(&self) -> Result<(), Side> {
         self.meter.closed(self.into.other());
         self.meter.end(self.into);
-        if self.meter.has_ended(self.into.other()) {
-            // Both directions are over: the close that follows says it for free.
+        if self.last || self.meter.has_ended(self.into.other()) {
             return Ok(());
         }
         self.unbroken(self.into, socket::shutdown_write(self.to)).map(drop)

@@ -47,63 +47,91 @@ impl Relay<'_> {
         progress: &mut watch::Receiver<Progress>,
         report: impl FnOnce(Outcome),
     ) {
-        match (&self.client.stream, &self.server.stream) {
-            (Stream::Plain(client), Stream::Plain(server)) if self.blind => {
-                self.wire(client, server, progress, report).await;
+        let Self { client, server, meter, options, throttle, blind } = self;
+        let shared = Shared { meter, options, throttle };
+        match (client.stream, server.stream) {
+            (Stream::Plain(client), Stream::Plain(server)) if blind => {
+                shared.wire(&client, &server, progress, report).await;
             }
             (Stream::Plain(client), Stream::Plain(server)) => {
-                self.plain(client, server, progress, report).await;
+                shared.plain(client, server, progress, report).await;
             }
-            _ => self.ciphered(progress, report).await,
+            (client, server) => shared.ciphered([client, server], progress, report).await,
         }
     }
+}
 
+/// What both directions of a relay share.
+#[derive(Clone, Copy)]
+pub(super) struct Shared<'a> {
+    pub(super) meter: &'a Meter,
+    pub(super) options: &'a DataOptions,
+    pub(super) throttle: &'a Throttle,
+}
+
+impl Shared<'_> {
     /// Through the kernel's pipes.
     async fn plain(
-        &self,
-        client: &TcpStream,
-        server: &TcpStream,
+        self,
+        client: TcpStream,
+        server: TcpStream,
         progress: &mut watch::Receiver<Progress>,
         report: impl FnOnce(Outcome),
     ) {
-        let Self { meter, options, throttle, .. } = self;
+        let Self { meter, options, throttle } = self;
+        let now = *progress.borrow_and_update();
+        let mut verdict = Verdict::new(now, meter, options);
+        // A client has nothing to say on a download: what it has is closed at once.
+        let download = verdict.direction() == Direction::Download;
         let pump = |from, to, into| {
             let limits = throttle.towards(into);
-            Pump { from, to, into, meter, limits, pipe: options.pipe }.run()
+            let last = download && into == Side::Downstream;
+            Pump { from, to, into, meter, limits, pipe: options.pipe, last }.run()
         };
-        let mut down = pin!(pump(server, client, Side::Downstream));
-        let mut up = pin!(pump(client, server, Side::Upstream));
-        let mut next = |cx: &mut Context<'_>| {
-            if !meter.has_ended(Side::Downstream)
-                && let Poll::Ready(ended) = down.as_mut().poll(cx)
-            {
-                return Poll::Ready(ended);
+        let outcome = {
+            let mut down = pin!(pump(&server, &client, Side::Downstream));
+            let mut up = pin!(pump(&client, &server, Side::Upstream));
+            let mut next = |cx: &mut Context<'_>| {
+                if !meter.has_ended(Side::Downstream)
+                    && let Poll::Ready(ended) = down.as_mut().poll(cx)
+                {
+                    return Poll::Ready(ended);
+                }
+                if meter.has_ended(Side::Upstream) { Poll::Pending } else { up.as_mut().poll(cx) }
+            };
+            let outcome = verdict.reached(progress, &mut next).await;
+            for (side, stream) in [(Side::Downstream, &client), (Side::Upstream, &server)] {
+                if verdict.ends_plainly(side, outcome) {
+                    socket::close_plainly(stream);
+                }
             }
-            if meter.has_ended(Side::Upstream) { Poll::Pending } else { up.as_mut().poll(cx) }
+            if !download {
+                report(outcome);
+                if let (Outcome::Delivered, Some(_place)) = (outcome, Lingering::enter()) {
+                    linger(meter, options, next).await;
+                }
+                return;
+            }
+            outcome
         };
-        let mut verdict = Verdict::new(*progress.borrow_and_update(), meter, options);
-        let outcome = verdict.reached(progress, &mut next).await;
-        for (side, stream) in [(Side::Downstream, client), (Side::Upstream, server)] {
-            if verdict.ends_plainly(side, outcome) {
-                socket::close_plainly(stream);
-            }
-        }
+        // Its end goes out before the reply, and the reply before our housekeeping (P48).
+        drop(client);
         report(outcome);
-        if let (Outcome::Delivered, Some(_place)) = (outcome, Lingering::enter()) {
-            linger(meter, options, next).await;
-        }
+        step_aside().await;
+        drop(server);
     }
 
     /// Copied, with TLS on one leg or both.
     async fn ciphered(
         self,
+        legs: [Stream; 2],
         progress: &mut watch::Receiver<Progress>,
         report: impl FnOnce(Outcome),
     ) {
-        let Self { client, server, meter, options, throttle, .. } = self;
+        let Self { meter, options, throttle } = self;
         let limits = [Side::Downstream, Side::Upstream].map(|side| throttle.towards(side));
         let strict = [options.tls.strict_client_end, options.tls.strict_server_end];
-        let mut pair = Pair::new([client.stream, server.stream], meter, limits, strict);
+        let mut pair = Pair::new(legs, meter, limits, strict);
         let mut verdict = Verdict::new(*progress.borrow_and_update(), meter, options);
         let outcome = verdict.reached(progress, |cx| pair.poll_next(cx)).await;
         for (side, leg) in [Side::Downstream, Side::Upstream].into_iter().zip(pair.legs()) {
@@ -130,6 +158,17 @@ async fn linger(
     mut next: impl FnMut(&mut Context<'_>) -> Poll<Result<(), Side>>,
 ) {
     let rest = async {
+        // Woken by what the peer says last, it lets the session have its turn first: the reply
+        // matters more.
+        let mut polite = false;
+        let mut next = |cx: &mut Context<'_>| {
+            polite = !polite;
+            if polite {
+                return next(cx);
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        };
         while !(meter.has_ended(Side::Downstream) && meter.has_ended(Side::Upstream)) {
             if poll_fn(&mut next).await.is_err() {
                 break;
@@ -137,6 +176,19 @@ async fn linger(
         }
     };
     let _ = timeout(options.close, rest).await;
+}
+
+/// Lets every task of this worker that is ready go first.
+async fn step_aside() {
+    let mut asked = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut asked, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// A place among those of this worker that linger.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::pump::Pump;
-use super::relay::Relay;
+use super::relay::Shared;
 use super::transfer::Progress;
 use crate::net::socket;
 use crate::session::event::{Fault, Outcome, Side};
@@ -46,20 +46,20 @@ impl Ends {
     }
 }
 
-impl Relay<'_> {
+impl Shared<'_> {
     /// Relays until both directions are over.
     pub(super) async fn wire(
-        &self,
+        self,
         client: &TcpStream,
         server: &TcpStream,
         progress: &mut watch::Receiver<Progress>,
         report: impl FnOnce(Outcome),
     ) {
-        let Self { meter, options, throttle, .. } = self;
+        let Self { meter, options, throttle } = self;
         let ends = Ends::default();
         let pump = |from, to, into| {
             let limits = throttle.towards(into);
-            Pump { from, to, into, meter, limits, pipe: options.pipe }
+            Pump { from, to, into, meter, limits, pipe: options.pipe, last: false }
         };
         let mut down = pin!(carry(pump(server, client, Side::Downstream), &ends));
         let mut up = pin!(carry(pump(client, server, Side::Upstream), &ends));

@@ -230,8 +230,8 @@ impl Machine {
             return;
         };
         self.grant = Grant::Ready { modes, expired: false };
-        self.act(Action::Open(TransferPlan { downstream, upstream }));
         self.say(Side::Downstream, reply);
+        self.act(Action::Open(TransferPlan { downstream, upstream }));
         self.last_activity = now;
     }
 

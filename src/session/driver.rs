@@ -3,6 +3,7 @@
 //! Three steps and no decisions: [`Driver::poll_input`] waits, `Machine::handle` decides,
 //! [`Driver::perform`] acts. The session is one task; everything it owns goes with it.
 
+mod alarm;
 pub(crate) mod arrival;
 mod control;
 mod dial;
@@ -18,11 +19,10 @@ mod tunnel;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::event::{Action, CloseReason, Event, Side, TransferReport};
@@ -35,6 +35,7 @@ use crate::registry::SessionPermit;
 use crate::telemetry::audit::SessionInfo;
 use crate::tls::{HandshakeError, TlsInfo};
 use crate::upstream::UpstreamError;
+use alarm::Alarm;
 use arrival::Arrival;
 use control::Control;
 use rooms::Rooms;
@@ -83,12 +84,12 @@ struct Driver {
     throttle: Throttle,
     /// The client waits for a port since the last look.
     exhausted: bool,
-    timer: Pin<Box<Sleep>>,
-    /// What the timer is set to; never later than the machine's deadline.
-    armed: Option<Instant>,
+    alarm: Alarm,
     drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// Whose turn it is to be read.
     turn: Side,
+    /// Whose connection failed at a write that nobody waited for.
+    broken: Option<Side>,
     closing: Option<CloseReason>,
     /// The dialogue is none of our business any more (P122).
     tunnelled: bool,
@@ -123,10 +124,10 @@ pub(crate) async fn serve(
         leases: [None, None],
         transfer: None,
         exhausted: false,
-        timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
-        armed: None,
+        alarm: Alarm::new(),
         drain: Some(Box::pin(drain.cancelled_owned())),
         turn: Side::Upstream,
+        broken: None,
         closing: None,
         tunnelled: false,
     };
@@ -156,6 +157,9 @@ impl Driver {
     /// Reads last, in turns: who never stops talking must not keep the clock or the other side from
     /// being heard.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        if let Some(side) = self.broken.take() {
+            return Poll::Ready(Input::Eof(side));
+        }
         for side in [Side::Downstream, Side::Upstream] {
             let control = self.control(side);
             if control.poll_flush(cx).is_err() {
@@ -201,8 +205,10 @@ impl Driver {
         if !self.machine.wants_input(side) {
             return Poll::Pending;
         }
+        // A read also ends at the urgent mark of a client's Synch, with ABOR behind it (P29).
+        let marks = side == Side::Downstream;
         let control = self.control(side);
-        let read = SCRATCH.with_borrow_mut(|scratch| control.poll_read(scratch, cx));
+        let read = SCRATCH.with_borrow_mut(|scratch| control.poll_read(scratch, marks, cx));
         read.map(|read| match read {
             Ok(read @ 1..) => Input::Read(side, read),
             Ok(0) | Err(_) => Input::Eof(side),
@@ -211,26 +217,8 @@ impl Driver {
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self.machine.poll_deadline() {
-            Some(deadline) => self.poll_timer(deadline, cx),
+            Some(deadline) => self.alarm.poll(deadline, cx),
             None => Poll::Pending,
-        }
-    }
-
-    /// The timer is moved only when it would come too late; too early costs one look.
-    fn poll_timer(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let armed = match self.armed {
-                Some(armed) if armed <= deadline => armed,
-                _ => {
-                    self.timer.as_mut().reset(deadline.into());
-                    *self.armed.insert(deadline)
-                }
-            };
-            std::task::ready!(self.timer.as_mut().poll(cx));
-            self.armed = None;
-            if armed >= deadline {
-                return Poll::Ready(());
-            }
         }
     }
 
@@ -295,6 +283,10 @@ impl Driver {
     }
 
     fn perform(&mut self, action: Action) -> Option<Event<'static>> {
+        if matches!(action, Action::Listen { .. } | Action::Open(_) | Action::Record(_)) {
+            // These take their time: what was said before goes out first.
+            self.speak();
+        }
         match action {
             Action::Send { to, bytes, urgent } => self.control(to).push(bytes, urgent),
             Action::StartTls(side) => return self.start_tls(side),
@@ -307,7 +299,10 @@ impl Driver {
                     Err(why) => Event::ListenRefused(side, why),
                 });
             }
-            Action::Open(plan) => self.open(plan),
+            Action::Open(plan) => {
+                self.alarm.look_soon();
+                self.open(plan);
+            }
             Action::Advance(stage) => {
                 if let Some(transfer) = &self.transfer {
                     transfer.advance(stage);
@@ -327,6 +322,16 @@ impl Driver {
             Action::Close(reason) => self.closing = Some(reason),
         }
         None
+    }
+
+    /// Writes what goes at once; the rest is left to the next wait.
+    fn speak(&mut self) {
+        let mut nobody = Context::from_waker(Waker::noop());
+        for side in [Side::Downstream, Side::Upstream] {
+            if self.control(side).poll_flush(&mut nobody).is_err() {
+                self.broken = Some(side);
+            }
+        }
     }
 
     // --- end ---

@@ -110,14 +110,16 @@ impl Control {
         }
     }
 
-    /// One read into `scratch`; 0 is the end.
+    /// One read into `scratch`; 0 is the end. With `marks` a short read does not mean that there is
+    /// no more.
     pub(super) fn poll_read(
         &mut self,
         scratch: &mut [u8],
+        marks: bool,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         match &mut self.state {
-            State::Up(Stream::Plain(stream)) => poll_plain(stream, scratch, cx),
+            State::Up(Stream::Plain(stream)) if marks => poll_plain(stream, scratch, cx),
             State::Up(stream) => {
                 let mut buffer = ReadBuf::new(scratch);
                 ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
@@ -151,8 +153,7 @@ impl Control {
     }
 }
 
-/// Not AsyncRead: it takes a short read for an empty socket, but a read also ends at the urgent mark
-/// of a Synch, with ABOR behind it (P29).
+/// Not AsyncRead, which takes a short read for an empty socket.
 fn poll_plain(
     stream: &TcpStream,
     scratch: &mut [u8],

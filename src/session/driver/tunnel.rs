@@ -97,7 +97,7 @@ impl Driver {
             return Poll::Ready(News::Drain);
         }
         let due = self.tunnel_deadline(tunnel);
-        if due.is_some_and(|due| self.poll_timer(due, cx).is_ready()) {
+        if due.is_some_and(|due| self.alarm.poll(due, cx).is_ready()) {
             return Poll::Ready(News::Deadline);
         }
         for side in [self.turn, self.turn.other()] {
@@ -105,8 +105,9 @@ impl Driver {
             if ended || self.control(side.other()).unsent() >= OUTPUT_LIMIT {
                 continue;
             }
+            let marks = side == Side::Downstream;
             let control = self.control(side);
-            let read = SCRATCH.with_borrow_mut(|scratch| control.poll_read(scratch, cx));
+            let read = SCRATCH.with_borrow_mut(|scratch| control.poll_read(scratch, marks, cx));
             if let Poll::Ready(read) = read {
                 self.turn = side.other();
                 return Poll::Ready(match read {
