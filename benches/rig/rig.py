@@ -100,7 +100,10 @@ class Rig:
         client = world.spawn("client", self.load, *measure.command(way), "--at", way.at,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         with Deadline(client):
-            report = json.loads(client.stdout.readline() or '{"failed": 1, "held": 0}')
+            line = client.stdout.readline()
+            if not line:
+                return {"elsewhere": 0.0, "error": "not there after %d s" % LIMIT}
+            report = json.loads(line)
             time.sleep(SETTLE)
             full = procs.memory(roots)
             begun, before = time.monotonic(), procs.cpu(roots)
