@@ -103,7 +103,14 @@ if [ "$(id -u)" -ne 0 ]; then
     exit 2
 fi
 
-export -f configurations
+# The short form of the benchmark, through the binary that the tests have built.
+smoke() {
+    local target
+    target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+    benches/compare.sh --smoke --gateway "$target/debug/ftpgate"
+}
+
+export -f configurations smoke
 step packages tests/setup.sh || finish
 toolchain || { failed+=(toolchain); finish; }
 step format cargo fmt --check
@@ -115,4 +122,7 @@ step config bash -c configurations
 # The same draws every time: what chance finds belongs into a long run of its own.
 step fuzz env FUZZ_SEED=1 fuzz/run.sh "$fuzz_seconds"
 step soak tests/soak.sh short
+# The debug binary: that every way carries its bytes, and that the benchmark still works. Its numbers
+# are printed and say nothing.
+step bench bash -c smoke
 finish

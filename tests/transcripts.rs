@@ -81,8 +81,8 @@ const PASSIVE: &[&str] = &[
     "S> 227 (10,0,0,2,4,1)",
     "= listen client 198.51.100.10 advertise",
     "! listening client 203.0.113.1:10100",
-    "<C 227 Entering Passive Mode (203,0,113,1,39,116)",
     "= open accept 10.0.0.2:1025",
+    "<C 227 Entering Passive Mode (203,0,113,1,39,116)",
 ];
 
 const RETR: &[&str] = &[

@@ -2,35 +2,56 @@
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 
-import procs
+import chart
+import measures
+import servers
 import world
-from measures import Rig, measures
-from report import Table
-from servers import Null, Vsftpd
-from ways import CERTIFICATE, all_ways
+from gateway import Ftpgate, NoPipe
+from proxies import FtpProxy, Modproxy
+from relays import Haproxy, Nginx
+from report import Report
+from results import Results, header
+from rig import CHECK, Rig
+from ways import CERTIFICATE, Direct, Knat, VsftpdTls
 
 FILES = "/run/files"
-BULK, QUICK_BULK = 2 * 10**9, 256 * 10**6
+SMOKE_WAYS = "direct,knat,haproxy,ftpgate,ftpgate-nopipe"
+SMOKE_MEASURES = "get,put8,small8,sess,noop,idle100"
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="benches/compare.sh")
     parser.add_argument("--load", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--command", default="benches/compare.sh", help=argparse.SUPPRESS)
     parser.add_argument("--gateway", help="the ftpgate binary")
-    parser.add_argument("--rounds", type=int, help="default 5, 1 with --quick")
+    parser.add_argument("--rounds", type=int, help="default 5, 1 with --quick and --smoke")
     parser.add_argument("--quick", action="store_true", help="small, once: does it all work?")
+    parser.add_argument("--smoke", action="store_true", help="smaller, for every test run")
     parser.add_argument("--ways", help="default: all that are installed")
     parser.add_argument("--measures", help="default: all")
-    parser.add_argument("--out", help="a file for one line of JSON for each measurement")
+    parser.add_argument("--congestion", default="cubic", help="congestion control, by route")
+    parser.add_argument("--out", help="lines of JSON are appended to this file")
+    parser.add_argument("--table", help="the tables, to a file too")
+    parser.add_argument("--chart", help="an SVG")
     parser.add_argument("--list", action="store_true", help="names of ways and measures")
     options = parser.parse_args()
+    options.quick = options.quick or options.smoke
     options.rounds = options.rounds or (1 if options.quick else 5)
+    if options.smoke:
+        options.ways = options.ways or SMOKE_WAYS
+        options.measures = options.measures or SMOKE_MEASURES
     return options
+
+
+def all_ways(gateway):
+    ways = [Direct(), VsftpdTls(servers.vsftpd()), Knat(), Haproxy("haproxy"),
+            Haproxy("haproxy-1m", 1 << 20), Nginx("nginx"), Nginx("nginx-256k", "256k"),
+            Modproxy(), FtpProxy(), Ftpgate(gateway), NoPipe(gateway)]
+    return {way.name: way for way in ways}
 
 
 def chosen(what, names, known):
@@ -50,65 +71,100 @@ def memory_available():
         return next(int(line.split()[1]) for line in file if line.startswith("MemAvailable")) * 1024
 
 
-def prepare_servers(options, bulk, wanted):
-    servers = {"null": Null(options.load)}
-    if wanted:
+def prepare_servers(options, scale, ways, wanted):
+    """Those that are needed. The scale is made smaller where a real server's files do not fit."""
+    found = {"null": servers.Null(options.load)}
+    names = {measure.server for measure in wanted} | {way.server for way in ways}
+    if "vsftpd" in names or "vsftpd-tls" in names:
         # The file, an upload of the same size, and some air.
-        bulk = min(bulk, memory_available() // 4)
+        fits = memory_available() // 4
+        if fits < scale.bulk:
+            say("short of memory: %s in all" % measures.size(fits))
+            scale.bulk = fits
         os.mkdir(FILES)
-        servers["vsftpd"] = Vsftpd(options.load, FILES, [1024, bulk, 8 << 20])
-        servers["vsftpd"].fill(world.run)
-    return servers, bulk
+        found["vsftpd"] = servers.Vsftpd(options.load, FILES)
+        found["vsftpd-tls"] = servers.Vsftpd(options.load, FILES, CERTIFICATE)
+        found["vsftpd"].fill([1024, scale.bulk, CHECK], world.run)
+    return found
+
+
+def present(options, known, scale):
+    """The ways and measures asked for, as far as they can be had here."""
+    ways = chosen("way", options.ways, known)
+    wanted = chosen("measure", options.measures, measures.measures(scale))
+    for way in [way for way in ways if not way.available()]:
+        say("%s is not here: %s" % (way.name, way.missing()))
+        ways.remove(way)
+    if not servers.vsftpd() and any(measure.server == "vsftpd" for measure in wanted):
+        say("vsftpd is not installed: the null server alone")
+        wanted = [measure for measure in wanted if measure.server != "vsftpd"]
+    ways = [way for way in ways if any(measure.through(way) for measure in wanted)]
+    return ways, wanted
+
+
+def prepare(options, scale, ways, wanted):
+    """Servers, certificate, and every way tried; the rig."""
+    world.prepare()
+    if any(measure.tls for measure in wanted):
+        world.run(options.gateway, "cert", "self-signed", "--name", "ftp.example",
+                  "--out", CERTIFICATE, stdout=subprocess.DEVNULL)
+    found = prepare_servers(options, scale, ways, wanted)
+    rig = Rig(options.load, found, options.congestion, scale)
+    needed = {(measure.server, measure.tls) for measure in wanted}
+    for server, tls in sorted(needed):
+        for way in ways:
+            if way.tls if tls else way.plain:
+                rig.check(way, server, tls)
+    say("every way carries what was sent, in both directions")
+    return rig
+
+
+def measure_all(rig, options, ways, wanted, results):
+    with open(options.out or os.devnull, "a") as out:
+        def put(line):
+            text = json.dumps(line, ensure_ascii=False)
+            print(text, file=out, flush=True)
+            results.add(line)
+            return text
+
+        put(header(ways, wanted, options, options.command))
+        for number in range(options.rounds):
+            # Each round begins one way further on.
+            first = number % len(ways)
+            for measure in (measure for measure in wanted if number < measure.rounds):
+                for way in filter(measure.through, ways[first:] + ways[:first]):
+                    result = rig.measure(way, measure)
+                    say(put({"round": number, "way": way.name, "measure": measure.name, **result}))
 
 
 def main():
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    bulk = QUICK_BULK if options.quick else BULK
-    known_ways, known = all_ways(options.gateway), measures(options.quick, bulk)
+    scale = measures.SMOKE if options.smoke else measures.QUICK if options.quick else measures.FULL
+    known = all_ways(options.gateway)
     if options.list:
-        return print("ways: %s\nmeasures: %s" % (", ".join(known_ways), ", ".join(known)))
-    ways = chosen("way", options.ways, known_ways)
-    wanted = chosen("measure", options.measures, known)
-    for way in [way for way in ways if not way.available()]:
-        say("%s is not installed: left out" % way.name)
-        ways.remove(way)
-    if not shutil.which("vsftpd"):
-        say("vsftpd is not installed: the null server alone")
-        wanted = [measure for measure in wanted if measure.server != "vsftpd"]
-
-    world.prepare()
-    needed = {(measure.server, measure.tls) for measure in wanted}
-    if any(tls for _, tls in needed):
-        world.run(options.gateway, "cert", "self-signed", "--name", "ftp.example",
-                  "--out", CERTIFICATE, stdout=subprocess.DEVNULL)
-    servers, fits = prepare_servers(options, bulk, ("vsftpd", False) in needed)
-    if fits < bulk:
-        say("short of memory: files of %d bytes" % fits)
-        known = measures(options.quick, fits)
-        wanted = [known[measure.name] for measure in wanted]
-    rig = Rig(options.load, servers, procs.descriptor_limit())
-    for server, tls in sorted(needed):
-        for way in ways:
-            if way.tls or not tls:
-                rig.check(way, server, tls)
-    say("every way carries what was sent, in both directions")
-
-    table = Table(ways, wanted, options.rounds)
-    out = open(options.out, "a") if options.out else None
-    for number in range(options.rounds):
-        # Each round begins one way further on.
-        first = number % len(ways)
-        for measure in wanted:
-            for way in filter(measure.through, ways[first:] + ways[:first]):
-                result = rig.measure(way, measure)
-                table.add(number, measure, way, result)
-                line = {"round": number, "way": way.name, "measure": measure.name, **result}
-                say(json.dumps(line))
-                if out:
-                    print(json.dumps(line), file=out, flush=True)
-    table.print([way.version() for way in ways])
-    failed = any("error" in r for (_, way, _), r in table.results.items() if way == "ftpgate")
+        names = measures.measures(scale)
+        return print("ways: %s\nmeasures: %s" % (", ".join(known), ", ".join(names)))
+    if not options.gateway or not os.access(options.gateway, os.X_OK):
+        sys.exit("%s is no program: --gateway" % options.gateway)
+    ways, wanted = present(options, known, scale)
+    rig = prepare(options, scale, ways, wanted)
+    names = [measure.name for measure in wanted]
+    # Once more, in case that the files had to be smaller.
+    wanted = chosen("measure", ",".join(names), measures.measures(scale))
+    results = Results()
+    try:
+        measure_all(rig, options, ways, wanted, results)
+    except KeyboardInterrupt:
+        say("interrupted: what there is until now")
+    text = Report(results).text()
+    print(text)
+    if options.table:
+        with open(options.table, "w") as file:
+            file.write(text)
+    if options.chart:
+        chart.write(results, options.chart)
+    failed = [key for key in results.troubles() if key[1].startswith("ftpgate")]
     sys.exit(1 if failed else 0)
 
 

@@ -1,179 +1,149 @@
-"""The measures, and one measurement of one way."""
-import json
-import subprocess
-import threading
-import time
+"""What is measured: runs of the load generator, and what is read out of what they say."""
 
-import procs
-from world import World
 
-BUSY_ELSEWHERE = 0.2  # share of the machine in strange hands above which a measurement is repeated
-TRIES = 3
-LIMIT = 180           # seconds for one run of the load generator
-SETTLE = 0.3          # seconds for a new network and its processes to become quiet
-CHECK = 8 << 20       # bytes carried each way and compared, before anything is measured
+HIGH, LOW = "higher", "lower"  # which is better
 
 
 class Measure:
-    """A run of the load generator, and what it says.
+    """`values`: name -> (unit, which is better, function of (report, Cost)).
 
-    `values`: name -> (unit, better, function of (report, CPU seconds of the way))."""
+    `server`: of a way that has no other; `rounds`: the most it is worth; `pinned`: client, way and
+    server share one core."""
 
-    def __init__(self, name, title, words, values, server="null", tls=False):
-        self.name, self.title, self.words = name, title, words
-        self.values, self.server, self.tls = values, server, tls
+    def __init__(self, name, title, words, values, server="null", tls=False, rounds=99,
+                 pinned=False):
+        self.name, self.title, self.words, self.values = name, title, words, values
+        self.server, self.tls, self.rounds, self.pinned = server, tls, rounds, pinned
 
     def through(self, way):
         """Whether that way can be measured by it: TLS ends only at those that read the dialogue."""
-        return way.tls or not self.tls
+        if self.words[0] == "idle" and self.sessions() > way.sessions:
+            return False
+        return way.tls if self.tls else way.plain
+
+    def sessions(self):
+        return int(self.words[self.words.index("--sessions") + 1])
+
+    def command(self, way):
+        """The load generator's words for that way."""
+        words = list(self.words)
+        if self.fewer(way):
+            at = words.index("--files") + 1
+            words[at] = str(max(8, int(words[at]) // way.slowness))
+        return words + ["--tls"] * self.tls
+
+    def fewer(self, way):
+        """Whether that way gets fewer small files than the others."""
+        return way.slowness > 1 and self.words[0] == "small"
+
+    def described(self):
+        values = {name: [unit, better] for name, (unit, better, _) in self.values.items()}
+        title = self.title + (" (%s)" % self.server if self.server != "null" else "")
+        return {"title": title, "tls": self.tls, "values": values}
 
 
-def rate(report, _cpu):
+class Cost:
+    """CPU seconds of one measurement: the way's processes, and the whole machine."""
+
+    def __init__(self, way, machine):
+        self.way, self.machine = way, machine
+
+
+def rate(report, _cost):
     return report["done"] / report["seconds"]
 
 
-def megabytes(report, _cpu):
-    return report["bytes"] / 1e6 / report["seconds"]
+def gigabytes(report):
+    return report["bytes"] / 1e9
 
 
-def cpu_per_gigabyte(report, cpu):
-    return cpu / (report["bytes"] / 1e9)
+BULK = {
+    "rate": ("MB/s", HIGH, lambda report, _: gigabytes(report) * 1e3 / report["seconds"]),
+    "CPU": ("s/GB", LOW, lambda report, cost: cost.way / gigabytes(report)),
+    "CPU, machine": ("s/GB", LOW, lambda report, cost: cost.machine / gigabytes(report)),
+}
+LATENCY = {
+    "p50": ("µs", LOW, lambda report, _: report["p50_us"]),
+    "p99": ("µs", LOW, lambda report, _: report["p99_us"]),
+}
+SMALL = {
+    "rate": ("files/s", HIGH, rate),
+    **{"first byte " + name: value for name, value in LATENCY.items()},
+    "CPU": ("µs/file", LOW, lambda report, cost: cost.way / report["done"] * 1e6),
+}
+SESSIONS = {
+    "rate": ("sessions/s", HIGH, rate),
+    "login p50": LATENCY["p50"],
+    "CPU": ("µs/session", LOW, lambda report, cost: cost.way / report["done"] * 1e6),
+}
+IDLE = {
+    "memory": ("KiB/session", LOW, lambda report, _: report["bytes"] / report["held"] / 1024),
+    "held": ("sessions", HIGH, lambda report, _: report["held"]),
+    "CPU": ("ms/s", LOW, lambda report, cost: cost.way * 1e3 / report["seconds"]),
+}
+STREAMS = (1, 2, 8, 64)
 
 
-def p50(report, _cpu):
-    return report["p50_us"]
+class Scale:
+    """How much of everything. `tries`: how often a measurement is repeated that was disturbed, at
+    most; `watch`: seconds that idle sessions are watched for."""
+
+    def __init__(self, bulk, files, seconds, noops, idle, tries=3, watch=3):
+        self.bulk, self.files, self.seconds = bulk, files, seconds
+        self.noops, self.idle = noops, idle
+        self.tries, self.watch = tries, watch
 
 
-def p99(report, _cpu):
-    return report["p99_us"]
+FULL = Scale(2 * 10**9, 2000, 3, 5000, (200, 1000, 5000, 9500))
+QUICK = Scale(256 * 10**6, 400, 1, 1000, (200, 1000))
+SMOKE = Scale(32 * 10**6, 64, 0.2, 200, (100,), tries=1, watch=0.5)
 
 
-def each(report, cpu):
-    return cpu / report["done"] * 1e6
+def size(count):
+    return "%g GB" % (count / 1e9) if count >= 1e9 else "%.3g MB" % (count / 1e6)
 
 
-BULK = {"rate": ("MB/s", megabytes), "CPU": ("s/GB", cpu_per_gigabyte)}
-SMALL = {"rate": ("files/s", rate), "first byte p50": ("us", p50), "first byte p99": ("us", p99),
-         "CPU": ("us/file", each)}
-SESS = {"rate": ("sessions/s", rate), "CPU": ("us/session", each)}
-NOOP = {"p50": ("us", p50), "p99": ("us", p99)}
-
-UNDER_TLS = ("get", "put", "small", "sess", "idle200", "idle1000")
-
-
-def measures(quick, bulk):
-    files, seconds, noops = (400, 1, 1000) if quick else (2000, 3, 5000)
-    size = "%g GB" % (bulk / 1e9) if bulk >= 1e9 else "%d MB" % (bulk / 1e6)
-    found = []
-    for server in ("null", "vsftpd"):
-        at = "" if server == "null" else "@" + server
-        found += [
-            Measure("get" + at, size + " down", ["get", "--bytes", str(bulk)], BULK, server),
-            Measure("put" + at, size + " up", ["put", "--bytes", str(bulk)], BULK, server),
-            Measure("small" + at, "%d x 1 KiB, one session" % files,
-                    ["small", "--files", str(files)], SMALL, server),
-        ]
-    found += [
-        Measure("sess", "session set-up, 16 at a time",
-                ["sess", "--sessions", "16", "--seconds", str(seconds)], SESS),
-        Measure("noop", "NOOP round trip", ["noop", "--count", str(noops)], NOOP),
-    ]
-    for count in (200,) if quick else (200, 1000, 5000):
-        found.append(Measure("idle%d" % count, "%d idle sessions" % count,
-                             ["idle", "--sessions", str(count)],
-                             {"memory": ("KiB/session", None)}))
-    # The client under TLS, which ends at the way; behind it plain FTP to the null server.
-    for measure in [m for m in found if m.server == "null" and m.name in UNDER_TLS]:
-        found.append(Measure("tls-" + measure.name, "FTPS: " + measure.title,
-                             measure.words[:1] + ["--tls"] + measure.words[1:], measure.values,
-                             tls=True))
-    return {measure.name: measure for measure in found}
+def bulk(scale):
+    for verb, direction in (("get", "down"), ("put", "up")):
+        for streams in STREAMS:
+            each = scale.bulk // streams
+            name = verb if streams == 1 else "%s%d" % (verb, streams)
+            title = "%s %s" % (size(each) if streams == 1 else
+                               "%d × %s" % (streams, size(each)), direction)
+            words = [verb, "--bytes", str(each), "--sessions", str(streams)]
+            yield Measure(name, title, words, BULK)
 
 
-class Rig:
-    def __init__(self, load, servers, descriptors):
-        self.load, self.servers, self.descriptors = load, servers, descriptors
-
-    def measure(self, way, measure):
-        """The quietest of at most three tries: {"values": …} or {"error": …}."""
-        best = None
-        for number in range(1, TRIES + 1):
-            result = dict(self.once(way, measure), tries=number)
-            if best is None or result["elsewhere"] < best["elsewhere"]:
-                best = result
-            if "error" in result or result["elsewhere"] <= BUSY_ELSEWHERE:
-                return result
-        return dict(best, tries=TRIES)
-
-    def once(self, way, measure):
-        with World(way.routed) as world:
-            server = self.servers[measure.server].start(world, way.edge)
-            child = way.start(world, self.descriptors, measure.tls)
-            roots = [child.pid] if child else []
-            time.sleep(SETTLE)
-            if measure.words[0] == "idle":
-                return self.idle(world, way, measure, roots)
-            self.run(world, way, ["get", "--bytes", "1024"] + ["--tls"] * measure.tls)  # warm
-            before = time.monotonic(), procs.machine(), procs.ours(), procs.cpu(roots), procs.cpu([server.pid])
-            report = self.run(world, way, measure.words)
-            after = time.monotonic(), procs.machine(), procs.ours(), procs.cpu(roots), procs.cpu([server.pid])
-        wall, machine, client, cpu, serving = (b - a for a, b in zip(before, after))
-        elsewhere = max(0.0, machine - client - cpu - serving) / (wall * procs.CPUS)
-        result = {"elsewhere": round(elsewhere, 3), "machine_cpu": round(machine, 3)}
-        if report.get("failed", 1):
-            return dict(result, error=report.get("error", "failed"))
-        values = {name: value(report, cpu) for name, (_, value) in measure.values.items()}
-        return dict(result, values=values)
-
-    def check(self, way, server, tls):
-        """What is carried is what was sent, both ways."""
-        with World(way.routed) as world:
-            self.servers[server].start(world, way.edge)
-            way.start(world, self.descriptors, tls)
-            for command in ("get", "put"):
-                words = [command, "--bytes", str(CHECK), "--verify"] + ["--tls"] * tls
-                report = self.run(world, way, words)
-                if report.get("failed", 1):
-                    raise RuntimeError("%s through %s to %s is wrong: %s"
-                                       % (command, way.name, server, report.get("error")))
-
-    def run(self, world, way, words):
-        command = world.inside(world.names["client"]) + [self.load, *words, "--at", way.at]
-        try:
-            out = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
-            return json.loads(out.stdout)
-        except subprocess.TimeoutExpired:
-            return {"failed": 1, "error": "not done after %d s" % LIMIT}
-        except ValueError:
-            return {"failed": 1, "error": out.stderr.strip() or "no report"}
-
-    def idle(self, world, way, measure, roots):
-        self.run(world, way, ["get", "--bytes", "1024"] + ["--tls"] * measure.tls)
-        empty = procs.memory(roots)
-        client = world.spawn("client", self.load, *measure.words, "--at", way.at,
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        with Deadline(client):
-            report = json.loads(client.stdout.readline() or '{"failed": 1, "held": 0}')
-            time.sleep(SETTLE)
-            full = procs.memory(roots)
-            client.stdin.write("\n")
-            client.stdin.flush()
-            alive = json.loads(client.stdout.readline() or '{"alive": 0}')["alive"]
-        wanted = int(measure.words[-1])
-        if alive < wanted:
-            why = report.get("error") or "some did not answer"
-            return {"elsewhere": 0.0, "error": "%d of %d held: %s" % (alive, wanted, why)}
-        return {"elsewhere": 0.0, "values": {"memory": (full - empty) / wanted / 1024}}
+def dialogue(scale):
+    for sessions in (1, 8):
+        name = "small" if sessions == 1 else "small%d" % sessions
+        files = scale.files * (2 if sessions > 1 else 1)
+        title = "%d × 1 KiB, %d session%s" % (files, sessions, "s" * (sessions > 1))
+        words = ["small", "--files", str(files), "--sessions", str(sessions)]
+        yield Measure(name, title, words, SMALL)
+        yield Measure(name + "-pin", title + ", one core", words, SMALL, pinned=True)
+    for name, sessions in (("sess", 16), ("sess1", 1)):
+        words = ["sess", "--sessions", str(sessions), "--seconds", str(scale.seconds)]
+        yield Measure(name, "session set-up, %d at a time" % sessions, words, SESSIONS)
+    words = ["noop", "--count", str(scale.noops)]
+    yield Measure("noop", "NOOP round trip", words, LATENCY)
+    yield Measure("noop-pin", "NOOP round trip, one core", words, LATENCY, pinned=True)
 
 
-class Deadline:
-    """Kills a process that takes too long, so that nobody waits for it for ever."""
+def idle(scale):
+    for count in scale.idle:
+        yield Measure("idle%d" % count, "{:,} idle sessions".format(count),
+                      ["idle", "--sessions", str(count)], IDLE, rounds=2)
 
-    def __init__(self, child):
-        self.timer = threading.Timer(LIMIT, child.kill)
 
-    def __enter__(self):
-        self.timer.start()
-
-    def __exit__(self, *_):
-        self.timer.cancel()
+def measures(scale):
+    """Name -> measure."""
+    found = [*bulk(scale), *dialogue(scale), *idle(scale)]
+    # A real server behind, which is the limit more often than the way.
+    real = [Measure(m.name + "@vsftpd", m.title, m.words, m.values, server="vsftpd")
+            for m in found if m.name in ("get", "put", "small", "sess")]
+    # The client under TLS, which ends at the way; behind it plain FTP.
+    under = ("get", "put", "small", "small8", "sess", "idle%d" % scale.idle[0], "idle1000")
+    secure = [Measure("tls-" + m.name, "FTPS: " + m.title, m.words, m.values, tls=True,
+                      rounds=m.rounds) for m in found if m.name in under]
+    return {measure.name: measure for measure in found + real + secure}

@@ -11,12 +11,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 CLIENT, PUBLIC, PRIVATE, SERVER = "198.51.100.10", "198.51.100.1", "10.77.0.1", "10.77.0.2"
 READY_TIMEOUT = 15  # seconds for a server or a way to listen
 STOP_TIMEOUT = 3    # seconds from TERM to KILL
+KEEPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "keeper.py")
 
 # Outgoing connections keep clear of the ranges of data ports, which are above.
 SYSCTLS = {
@@ -39,16 +41,22 @@ def prepare():
 
 
 class World:
-    """`with World(routed) as world:`; `routed`: the client reaches the server itself."""
+    """`with World(way, congestion, core) as world:`
 
-    def __init__(self, routed):
-        self.routed = routed
+    `way`: whether the edge forwards, and whether the client has a route to the server itself;
+    `congestion`: the congestion control of every connection; `core`: the one that all processes
+    have to share, if not None."""
+
+    def __init__(self, way, congestion="cubic", core=None):
+        self.way, self.congestion = way, congestion
+        self.pinned = ["taskset", "-c", str(core)] if core is not None else []
         prefix = "ftpgate-bench-%d" % next(_serial)
         self.names = {place: "%s-%s" % (prefix, place) for place in ("client", "edge", "server")}
         self.children = []
 
     def __enter__(self):
         self.state = tempfile.mkdtemp(dir="/run")
+        os.chmod(self.state, 0o755)  # for ways that do not run as root
         try:
             self._build()
         except BaseException:
@@ -72,21 +80,22 @@ class World:
         # The peers' old connections must not use up ports for the next.
         for name in (client, server):
             run(*self.inside(name), "sh", "-c", "echo 1000 >/proc/sys/net/ipv4/tcp_max_tw_buckets")
-        forward = "echo %d >/proc/sys/net/ipv4/ip_forward" % self.routed
+        forward = "echo %d >/proc/sys/net/ipv4/ip_forward" % self.way.forwards
         run(*self.inside(edge), "sh", "-c", forward)
+        # By route: a namespace may not choose what the machine has not allowed.
+        by = " congctl " + self.congestion
         self._ip(edge, "link add pub type veth peer name eth0 netns " + client,
                  "link add priv type veth peer name eth0 netns " + server,
                  "link set lo up", "link set pub up", "link set priv up",
                  "addr add %s/24 dev pub" % PUBLIC, "addr add %s/24 dev priv" % PRIVATE,
-                 # By route: a namespace may not choose what the machine has not allowed.
-                 "route replace 198.51.100.0/24 dev pub src %s congctl cubic" % PUBLIC,
-                 "route replace 10.77.0.0/24 dev priv src %s congctl cubic" % PRIVATE)
+                 "route replace 198.51.100.0/24 dev pub src %s%s" % (PUBLIC, by),
+                 "route replace 10.77.0.0/24 dev priv src %s%s" % (PRIVATE, by))
         self._ip(client, "link set lo up", "link set eth0 up", "addr add %s/24 dev eth0" % CLIENT,
-                 "route replace 198.51.100.0/24 dev eth0 src %s congctl cubic" % CLIENT,
-                 *["route add 10.77.0.0/24 via %s congctl cubic" % PUBLIC] * self.routed)
+                 "route replace 198.51.100.0/24 dev eth0 src %s%s" % (CLIENT, by),
+                 *["route add 10.77.0.0/24 via %s%s" % (PUBLIC, by)] * self.way.routed)
         self._ip(server, "link set lo up", "link set eth0 up", "addr add %s/24 dev eth0" % SERVER,
-                 "route replace 10.77.0.0/24 dev eth0 src %s congctl cubic" % SERVER,
-                 "route add default via %s congctl cubic" % PRIVATE)
+                 "route replace 10.77.0.0/24 dev eth0 src %s%s" % (SERVER, by),
+                 "route add default via %s%s" % (PRIVATE, by))
 
     def _ip(self, name, *lines):
         run("ip", "-n", name, "-batch", "-", input="\n".join(lines), text=True)
@@ -94,26 +103,50 @@ class World:
     def inside(self, name):
         return ["nsenter", "--net=/run/netns/" + name]
 
+    def command(self, place, words):
+        return self.inside(self.names[place]) + self.pinned + list(words)
+
+    def keep(self, place, *words):
+        """A process in that place whose cost will be asked for, and of all that comes of it."""
+        child = self.spawn(place, sys.executable, "-ISB", KEEPER, *words)
+        child.name = words[0]
+        return child
+
     def spawn(self, place, *words, **options):
         """A process in that place, stopped at the end. Its output is in a file until then."""
         log = os.path.join(self.state, "%s-%d.log" % (place, len(self.children)))
         with open(log, "wb") as out:
             options = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out, **options}
-            child = subprocess.Popen(self.inside(self.names[place]) + list(words), **options)
-        child.log = log
+            child = subprocess.Popen(self.command(place, words), **options)
+        child.log, child.name = log, words[0]
         self.children.append(child)
         return child
+
+    def run(self, place, *words):
+        run(*self.command(place, words))
+
+    def wait_said(self, text, child):
+        """Until it has said that on its output."""
+        self.wait(child, lambda: text in output(child), "has not said `%s`" % text)
 
     def wait_listening(self, place, address, port, child):
         """Until something listens there."""
         query = self.inside(self.names[place]) + ["ss", "-Hltn", "src %s:%d" % (address, port)]
+        self.wait(child, lambda: subprocess.run(query, capture_output=True).stdout,
+                  "does not listen")
+
+    def wait(self, child, ready, otherwise):
         deadline = time.monotonic() + READY_TIMEOUT
         while time.monotonic() < deadline and child.poll() is None:
-            if subprocess.run(query, capture_output=True).stdout:
+            if ready():
                 return
-            time.sleep(0.05)
-        with open(child.log, errors="replace") as log:
-            raise RuntimeError("%s does not listen: %s" % (child.args[2], log.read()[-500:]))
+            time.sleep(0.02)
+        raise RuntimeError("%s %s: %s" % (child.name, otherwise, output(child)[-500:]))
+
+
+def output(child):
+    with open(child.log, errors="replace") as log:
+        return log.read()
 
 
 def stop(child):

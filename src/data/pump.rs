@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::io;
 
-use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -103,7 +102,9 @@ impl Pump<'_> {
 
     /// One read and as many writes as go at once, and what is left then.
     fn copy_once(&self, buffer: &mut [u8]) -> Result<(Step, Box<[u8]>), Side> {
-        let read = read(self.from, buffer);
+        // A read that leaves room has emptied the socket.
+        let room = buffer.len();
+        let read = socket::read(self.from, buffer, |bytes| bytes.len() < room);
         let Some(read) = self.unbroken(self.into.other(), read)? else {
             return Ok((Step::More, Box::default()));
         };
@@ -200,19 +201,4 @@ impl Pump<'_> {
             }
         }
     }
-}
-
-/// Reads once. A read that leaves room in the buffer has emptied the socket; it is told to the
-/// reactor as "would block", which spares the read that would find nothing.
-fn read(from: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut emptied = None;
-    let read = from.try_io(Interest::READABLE, || {
-        let read = rustix::io::read(from, &mut *buffer)?;
-        if read > 0 && read < buffer.len() {
-            emptied = Some(read);
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(read)
-    });
-    emptied.map_or(read, Ok)
 }

@@ -30,6 +30,8 @@ pub(super) struct Asking {
     /// The server's refusal in its own words.
     refusal: Vec<u8>,
     waiting: Option<PortWait>,
+    /// The leg towards a client that has its reply, before the server's is in.
+    told: Option<Leg>,
 }
 
 /// All ports are leased to this client's address: asked again until the time is up.
@@ -45,6 +47,11 @@ impl Asking {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.waiting.as_ref().map(|wait| wait.next)
     }
+
+    /// Whether the client has its reply already.
+    pub(super) const fn told(&self) -> bool {
+        self.told.is_some()
+    }
 }
 
 impl Machine {
@@ -54,9 +61,36 @@ impl Machine {
         let server = self.server_mode(client, link);
         self.begin(Modes { client, server }, target);
         if server.is_passive() {
+            let known = self.agreed == Some(server) && self.login.done && self.pending.is_empty();
             self.send_mode(server, None, now);
+            if known {
+                self.tell_early(target);
+            }
         } else {
             self.listen(Side::Upstream);
+        }
+    }
+
+    /// What the client is told is ours, not the server's, and the server has taken this command in
+    /// this session before: the client need not wait for it. Its next command does.
+    fn tell_early(&mut self, target: Option<SocketAddr>) {
+        match target {
+            None => self.listen(Side::Downstream),
+            Some(target) => self.tell(Leg::Connect(target), self.port_ok()),
+        }
+    }
+
+    fn tell(&mut self, downstream: Leg, reply: impl AsRef<[u8]>) {
+        if let Grant::Asking(asking) = &mut self.grant {
+            asking.told = Some(downstream);
+            self.say(Side::Downstream, reply);
+        }
+    }
+
+    fn port_ok(&self) -> &'static [u8] {
+        match self.asked_modes() {
+            Some(Modes { client: DataCommand::Eprt, .. }) => canned::EPRT_OK,
+            _ => canned::PORT_OK,
         }
     }
 
@@ -69,7 +103,7 @@ impl Machine {
     fn begin(&mut self, modes: Modes, client_target: Option<SocketAddr>) {
         self.release();
         self.algs.raw = false;
-        self.grant = Grant::Asking(Asking {
+        self.grant = Grant::Asking(Box::new(Asking {
             modes,
             client_target,
             upstream: None,
@@ -77,7 +111,8 @@ impl Machine {
             target: None,
             refusal: Vec::new(),
             waiting: None,
-        });
+            told: None,
+        }));
     }
 
     /// Which command to send to the server for a client's `client` (P58, P73, P79).
@@ -100,17 +135,18 @@ impl Machine {
     }
 
     fn send_mode(&mut self, mode: DataCommand, ours: Option<SocketAddr>, now: Instant) {
-        let line = match (mode, ours) {
+        let server = Side::Upstream;
+        match (mode, ours) {
             (DataCommand::Port, Some(SocketAddr::V4(addr))) => {
-                format!("PORT {}\r\n", HostPort { ip: *addr.ip(), port: addr.port() })
+                let ours = HostPort { ip: *addr.ip(), port: addr.port() };
+                self.print(server, format_args!("PORT {ours}\r\n"));
             }
             (DataCommand::Eprt | DataCommand::Port, Some(addr)) => {
-                format!("EPRT {}\r\n", eprt(addr))
+                self.print(server, format_args!("EPRT {}\r\n", eprt(addr)));
             }
-            (DataCommand::Pasv, _) => "PASV\r\n".to_owned(),
-            (_, _) => "EPSV\r\n".to_owned(),
-        };
-        self.say(Side::Upstream, line);
+            (DataCommand::Pasv, _) => self.say(server, b"PASV\r\n"),
+            (_, _) => self.say(server, b"EPSV\r\n"),
+        }
         self.pending.push_back(Pending::new(Kind::Mode, now + self.policy.timeouts.reply));
     }
 
@@ -146,7 +182,11 @@ impl Machine {
                     }
                     _ => epsv_reply(addr.port()),
                 };
-                self.granted(Leg::Accept, reply, now);
+                if asking.upstream.is_none() {
+                    return self.tell(Leg::Accept, reply);
+                }
+                self.granted(Leg::Accept, now);
+                self.say(Side::Downstream, reply);
             }
         }
     }
@@ -154,6 +194,10 @@ impl Machine {
     pub(super) fn listen_refused(&mut self, side: Side, why: ListenError, now: Instant) {
         let patience = self.policy.timeouts.lease_wait;
         let Grant::Asking(asking) = &mut self.grant else { return };
+        if side == Side::Downstream && asking.upstream.is_none() {
+            // It was early: asked again when the server's reply is in.
+            return;
+        }
         let until = asking.waiting.as_ref().map_or(now + patience, |wait| wait.until);
         if why == ListenError::Exhausted && now < until {
             let next = (now + LEASE_RETRY).min(until);
@@ -169,7 +213,9 @@ impl Machine {
     }
 
     pub(super) fn ask_port_again(&mut self, now: Instant) {
-        if let Grant::Asking(Asking { waiting: Some(wait), .. }) = &mut self.grant {
+        if let Grant::Asking(asking) = &mut self.grant
+            && let Some(wait) = &mut asking.waiting
+        {
             let side = wait.side;
             // Not due again before the answer to this try is in.
             wait.next = now + LEASE_RETRY;
@@ -183,14 +229,14 @@ impl Machine {
         if let Some(target) = target {
             asking.upstream = Some(Leg::Connect(target));
         }
-        match asking.client_target {
-            None => self.listen(Side::Downstream),
-            Some(target) => {
-                let reply = match asking.modes.client {
-                    DataCommand::Eprt => canned::EPRT_OK,
-                    _ => canned::PORT_OK,
-                };
-                self.granted(Leg::Connect(target), reply, now);
+        self.agreed = Some(asking.modes.server);
+        match (asking.told, asking.client_target) {
+            (Some(downstream), _) => self.granted(downstream, now),
+            (None, None) => self.listen(Side::Downstream),
+            (None, Some(target)) => {
+                let reply = self.port_ok();
+                self.granted(Leg::Connect(target), now);
+                self.say(Side::Downstream, reply);
             }
         }
     }
@@ -225,12 +271,10 @@ impl Machine {
         }
     }
 
-    fn granted(&mut self, downstream: Leg, reply: impl Into<Vec<u8>>, now: Instant) {
-        let Grant::Asking(Asking { modes, upstream: Some(upstream), .. }) = self.grant else {
-            return;
-        };
+    fn granted(&mut self, downstream: Leg, now: Instant) {
+        let Grant::Asking(asking) = &self.grant else { return };
+        let (modes, Some(upstream)) = (asking.modes, asking.upstream) else { return };
         self.grant = Grant::Ready { modes, expired: false };
-        self.say(Side::Downstream, reply);
         self.act(Action::Open(TransferPlan { downstream, upstream }));
         self.last_activity = now;
     }

@@ -16,6 +16,7 @@ mod secure;
 mod tests;
 mod tunnel;
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,12 +26,12 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::desk::Desk;
 use super::event::{Action, CloseReason, Event, Side, TransferReport};
 use super::machine::Machine;
 use crate::data::ports::PortLease;
 use crate::data::throttle::Throttle;
 use crate::data::transfer::Transfer;
-use crate::net::socket;
 use crate::registry::SessionPermit;
 use crate::telemetry::audit::SessionInfo;
 use crate::tls::{HandshakeError, TlsInfo};
@@ -51,7 +52,9 @@ const OUTPUT_LIMIT: usize = 64 << 10;
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 thread_local! {
-    static SCRATCH: std::cell::RefCell<Vec<u8>> = std::cell::RefCell::new(vec![0; READ_CHUNK]);
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_CHUNK]);
+    /// Lent to the machine whose turn it is.
+    static DESK: RefCell<Option<Box<Desk>>> = RefCell::default();
 }
 
 type Connecting = Pin<Box<dyn Future<Output = Result<TcpStream, UpstreamError>> + Send>>;
@@ -95,21 +98,18 @@ struct Driver {
     tunnelled: bool,
 }
 
-/// Carries one session from its accepted control connection to its end.
+/// What carries one session from its accepted control connection, tuned as such, to its end. Its
+/// driver is made here: made inside of the task it would take its room twice.
 ///
 /// `drain` is cancelled when the process stops.
-pub(crate) async fn serve(
+pub(crate) fn serve(
     stream: TcpStream,
     arrival: Arrival,
     rooms: Arc<Rooms>,
     permit: SessionPermit,
     drain: CancellationToken,
-) {
+) -> impl Future<Output = ()> + Send {
     let Arrival { client, local, .. } = arrival;
-    if let Err(error) = socket::tune_control(&stream, rooms.keepalive) {
-        tracing::debug!(%error, %client, "client left at once");
-        return;
-    }
     let now = now();
     let mut driver = Driver {
         machine: Machine::new(rooms.policy.clone(), client, local, now),
@@ -118,7 +118,7 @@ pub(crate) async fn serve(
         throttle: rooms.throttle.session(&rooms.data.rates),
         rooms,
         permit,
-        controls: [Control::new(stream), Control::default()],
+        controls: [Control::new(stream, arrival.own), Control::default()],
         tls: SessionTls::default(),
         connecting: None,
         leases: [None, None],
@@ -134,31 +134,42 @@ pub(crate) async fn serve(
     if driver.rooms.policy.hide_addresses {
         driver.machine.hide_behind(driver.outer(local.ip()));
     }
-    driver.run().await;
-    driver.finish().await;
+    async move {
+        driver.run().await;
+        driver.finish().await;
+    }
 }
 
 impl Driver {
     async fn run(&mut self) {
+        self.alarm.look_soon();
         self.obey();
         while self.closing.is_none() && !self.tunnelled {
             let input = poll_fn(|cx| self.poll_input(cx)).await;
+            self.machine.lend(DESK.take().unwrap_or_default());
             self.tell(input);
             self.obey();
         }
         if self.tunnelled {
-            self.tunnel().await;
+            // Not in the task of those that are not.
+            Box::pin(self.tunnel()).await;
         }
     }
 
     // --- wait ---
 
-    /// One pass over everything the session waits for. Writes first: they make room for reads.
+    /// One pass over everything the session waits for. Writes early: they make room for reads.
     /// Reads last, in turns: who never stops talking must not keep the clock or the other side from
     /// being heard.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
         if let Some(side) = self.broken.take() {
             return Poll::Ready(Input::Eof(side));
+        }
+        if let Some(transfer) = &mut self.transfer
+            && let Poll::Ready(report) = transfer.poll_report(cx)
+        {
+            self.transfer = None;
+            return Poll::Ready(Input::Report(report));
         }
         for side in [Side::Downstream, Side::Upstream] {
             let control = self.control(side);
@@ -168,12 +179,6 @@ impl Driver {
             if let Poll::Ready(shaken) = control.poll_handshake(cx) {
                 return Poll::Ready(Input::Shaken(side, shaken));
             }
-        }
-        if let Some(transfer) = &mut self.transfer
-            && let Poll::Ready(report) = transfer.poll_report(cx)
-        {
-            self.transfer = None;
-            return Poll::Ready(Input::Report(report));
         }
         if let Some(connecting) = &mut self.connecting
             && let Poll::Ready(result) = connecting.as_mut().poll(cx)
@@ -280,10 +285,12 @@ impl Driver {
                 None => break,
             }
         }
+        let desk = self.machine.take_desk().filter(|desk| !desk.is_large());
+        DESK.with_borrow_mut(|workers| *workers = workers.take().or(desk));
     }
 
     fn perform(&mut self, action: Action) -> Option<Event<'static>> {
-        if matches!(action, Action::Listen { .. } | Action::Open(_) | Action::Record(_)) {
+        if matches!(action, Action::Listen { .. } | Action::Record(_)) {
             // These take their time: what was said before goes out first.
             self.speak();
         }
@@ -341,11 +348,13 @@ impl Driver {
     async fn finish(&mut self) {
         self.transfer = None;
         self.leases = [None, None];
+        let until = now() + LAST_WORDS;
         let words = poll_fn(|cx| {
             let ends = [Side::Upstream, Side::Downstream].map(|s| self.control(s).poll_finish(cx));
-            if ends.iter().all(Poll::is_ready) { Poll::Ready(()) } else { Poll::Pending }
+            let said = ends.iter().all(Poll::is_ready);
+            if said { Poll::Ready(()) } else { self.alarm.poll(until, cx) }
         });
-        let _ = tokio::time::timeout(LAST_WORDS, words).await;
+        words.await;
         SCRATCH.with_borrow_mut(|scratch| self.control(Side::Downstream).discard_unread(scratch));
     }
 }
@@ -353,9 +362,8 @@ impl Driver {
 /// The record of the session is written on every way out, the hard stop included.
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.info.user = self.machine.user().to_vec();
         let reason = self.closing.map_or("cut-off", CloseReason::label);
-        self.info.closed(reason);
+        self.info.closed(self.machine.user(), reason);
     }
 }
 

@@ -32,6 +32,7 @@ use std::time::Instant;
 
 use tracing::{field, info};
 
+use super::address::Address;
 use super::escape::escape;
 use super::xferlog::Xferlog;
 use crate::advertise::RuleName;
@@ -55,10 +56,8 @@ pub(crate) struct SessionInfo {
     /// AUTH was the server's: nothing more is known of the session.
     pub(crate) tunnel: bool,
     /// TLS of the client's and the server's control connection.
-    tls: [Option<ControlTls>; 2],
+    tls: [Option<Box<ControlTls>>; 2],
     opened: Instant,
-    /// As sent with USER.
-    pub(crate) user: Vec<u8>,
     transfers: u64,
     uploaded: u64,
     downloaded: u64,
@@ -85,13 +84,12 @@ impl SessionInfo {
         Self {
             id,
             listener,
-            client: canonical(client),
+            client,
             server: None,
             rule: None,
             tunnel: false,
             tls: [None, None],
             opened: Instant::now(),
-            user: Vec::new(),
             transfers: 0,
             uploaded: 0,
             downloaded: 0,
@@ -103,7 +101,7 @@ impl SessionInfo {
     pub(crate) fn secured(&mut self, side: Side, info: &TlsInfo) {
         let (version, cipher) = (info.version.as_str(), info.cipher);
         let subject = info.peer_subject.clone();
-        self.tls[side.index() & 1] = Some(ControlTls { version, cipher, subject });
+        self.tls[side.index() & 1] = Some(Box::new(ControlTls { version, cipher, subject }));
     }
 
     /// Writes the record of a transfer that is over, and its line of the xferlog.
@@ -115,8 +113,8 @@ impl SessionInfo {
             target: "ftpgate::transfer",
             session = %self.id,
             listener = &*self.listener,
-            client = %self.client,
-            server = self.server.map(canonical).map(field::display),
+            client = %Address(self.client),
+            server = self.server.map(Address).map(field::display),
             user = &*escape(&record.user),
             verb = &*escape(record.verb.as_bytes()),
             path = &*escape(&record.path),
@@ -131,8 +129,8 @@ impl SessionInfo {
             server_mode = record.server_mode,
             client_code = record.client_code,
             server_code = record.server_code,
-            client_data = report.and_then(|r| r.client).map(canonical).map(field::display),
-            server_data = report.and_then(|r| r.server).map(canonical).map(field::display),
+            client_data = report.and_then(|r| r.client).map(Address).map(field::display),
+            server_data = report.and_then(|r| r.server).map(Address).map(field::display),
             strangers = report.map_or(0, |r| r.strangers),
             rule = self.rule.map(field::display),
             client_tls = report.and_then(|r| r.client_tls).map(|tls| tls.version),
@@ -146,18 +144,18 @@ impl SessionInfo {
         }
     }
 
-    /// Writes the record of the session; `reason` is a stable word such as
-    /// [`CloseReason::label`](crate::session::event::CloseReason::label).
-    pub(crate) fn closed(&self, reason: &'static str) {
+    /// Writes the record of the session. `user` is as sent with USER; `reason` is a stable word such
+    /// as [`CloseReason::label`](crate::session::event::CloseReason::label).
+    pub(crate) fn closed(&self, user: &[u8], reason: &'static str) {
         let subject = self.tls[0].as_ref().and_then(|tls| tls.subject.as_deref());
         let subject = subject.map(|subject| escape(subject.as_bytes()));
         info!(
             target: "ftpgate::session",
             session = %self.id,
             listener = &*self.listener,
-            client = %self.client,
-            server = self.server.map(canonical).map(field::display),
-            user = (!self.user.is_empty()).then(|| field::display(escape(&self.user))),
+            client = %Address(self.client),
+            server = self.server.map(Address).map(field::display),
+            user = (!user.is_empty()).then(|| field::display(escape(user))),
             seconds = self.opened.elapsed().as_millis() as f64 / 1000.0,
             reason,
             transfers = self.transfers,
@@ -186,8 +184,8 @@ impl SessionInfo {
             target: "ftpgate::transfer",
             session = %self.id,
             listener = &*self.listener,
-            client = %self.client,
-            server = self.server.map(canonical).map(field::display),
+            client = %Address(self.client),
+            server = self.server.map(Address).map(field::display),
             direction = direction(Direction::Either),
             bytes_up = report.uploaded,
             bytes_down = report.downloaded,
@@ -195,8 +193,8 @@ impl SessionInfo {
             outcome,
             why = why.map(field::display),
             closed_first = report.closed_first.map(Side::label),
-            client_data = report.client.map(canonical).map(field::display),
-            server_data = report.server.map(canonical).map(field::display),
+            client_data = report.client.map(Address).map(field::display),
+            server_data = report.server.map(Address).map(field::display),
             tunnel = true,
             "transfer"
         );
@@ -264,11 +262,6 @@ const fn direction(direction: Direction) -> &'static str {
         Direction::Upload => "upload",
         Direction::Either => "either",
     }
-}
-
-/// `[::ffff:a.b.c.d]:p` is written as the IPv4 address it is (P78).
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 #[cfg(test)]

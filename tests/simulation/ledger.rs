@@ -181,7 +181,11 @@ impl Ledger {
         let named = text.split_once("(|||").and_then(|(_, rest)| rest.split('|').next());
         let named = named.and_then(|port| port.parse::<u16>().ok());
         if text.contains(OURS) || named.is_some_and(|port| OUR_PORTS.contains(&port)) {
-            let port = self.leases[0].ok_or("an address is told that nobody listens on")?.port();
+            let lease = match self.open {
+                Some(TransferPlan { downstream: Leg::Accept, .. }) => self.leases[0],
+                _ => None,
+            };
+            let port = lease.ok_or("an address is told that nobody listens on")?.port();
             let comma = format!("{OURS},{},{})", port / 256, port % 256);
             if !text.contains(&comma) && !text.contains(&format!("(|||{port}|)")) {
                 return Err("another port is told than the one that listens".into());

@@ -19,6 +19,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Default)]
 struct Tally {
     span: Option<(Instant, Instant)>,
+    /// When what counts was over, if that was not the end of the work.
+    ended: Option<Instant>,
     bytes: u64,
     done: u64,
     failed: u32,
@@ -56,7 +58,7 @@ fn in_parallel(
             Err(error) => drop(tally.fail(error)),
             Ok(mut client) => {
                 work(number, &mut client, &mut tally);
-                tally.span = Some((begun, Instant::now()));
+                tally.span = Some((begun, tally.ended.unwrap_or_else(Instant::now)));
                 // A session that failed may have no answer to give.
                 if tally.failed == 0
                     && let Err(error) = client.quit()
@@ -126,6 +128,7 @@ pub fn put(mut args: Args) -> io::Result<bool> {
     Ok(in_parallel(sessions, &target, |number, client, tally| {
         let name = format!("up/{number}-{mark}{size}");
         let mut outcome = store(client, Mode::Pasv, &name, size, &pattern);
+        tally.ended = Some(Instant::now());
         if outcome.is_ok() {
             tally.bytes = size;
             tally.done = 1;

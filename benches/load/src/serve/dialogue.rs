@@ -1,7 +1,7 @@
 //! The control connection of one session.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll::EventFlags;
@@ -24,6 +24,8 @@ pub(super) struct Session {
     /// Of active mode, until the transfer command.
     peer: Option<SocketAddr>,
     pub(super) data: Option<TcpStream>,
+    /// The data connection too, while a thread of its own moves a large file.
+    pub(super) bulk: Option<TcpStream>,
     /// The data connection is known to epoll.
     pub(super) watched: bool,
     pub(super) job: Option<Job>,
@@ -56,6 +58,7 @@ impl Session {
             listener: None,
             peer: None,
             data: None,
+            bulk: None,
             watched: false,
             job: None,
             kill: None,
@@ -116,6 +119,9 @@ impl Session {
     fn forget_data(&mut self) {
         if let Some(data) = self.data.take() {
             reset(data);
+        }
+        if let Some(bulk) = self.bulk.take() {
+            let _ = bulk.shutdown(Shutdown::Both);
         }
         self.listener = None;
         self.peer = None;

@@ -1,16 +1,20 @@
 //! The null FTP server: it costs next to nothing, so that the way to it is measured and not it.
 //!
-//! One thread, epoll. Any user and password; files are made of [`crate::pattern`], what is stored
-//! is counted and thrown away. A user named `server.control-rst-1500` or `server.data-fin-300` asks
-//! for one of its own sockets to be killed, so many microseconds after USER or after the data
-//! connection: that is how the soak test reaches this end of a gateway.
+//! One thread, epoll; a large file has a thread of its own while it moves, as it has a process with
+//! the servers of this world, so that one core is not the limit of many streams. Any user and
+//! password; files are made of [`crate::pattern`], what is stored is counted and thrown away. A user
+//! named `server.control-rst-1500` or `server.data-fin-300` asks for one of its own sockets to be
+//! killed, so many microseconds after USER or after the data connection: that is how the soak test
+//! reaches this end of a gateway.
 
+mod bulk;
 mod dialogue;
 mod moving;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
@@ -19,6 +23,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::args::Args;
 use crate::pattern::Pattern;
+use bulk::Bulk;
 use dialogue::Session;
 
 /// Control connections the kernel keeps for us until we accept.
@@ -29,6 +34,8 @@ const EVENTS: usize = 256;
 const SCRATCH: usize = 1 << 20;
 /// The token of the control listener.
 const DOOR: u64 = u64::MAX;
+/// The token of what tells of large files that have moved.
+const MOVED: u64 = u64::MAX - 1;
 
 /// Which of a session's sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +70,8 @@ struct Timer {
 /// What all sessions use.
 struct Shared {
     epoll: OwnedFd,
-    pattern: Pattern,
+    bulk: Bulk,
+    pattern: Arc<Pattern>,
     scratch: Vec<u8>,
     ports: (u16, u16),
     next_port: u16,
@@ -112,7 +120,8 @@ pub fn run(mut args: Args) -> io::Result<bool> {
     args.end()?;
     let shared = Shared {
         epoll: epoll::create(CreateFlags::CLOEXEC)?,
-        pattern: Pattern::new()?,
+        bulk: Bulk::new()?,
+        pattern: Arc::new(Pattern::new()?),
         scratch: vec![0; SCRATCH],
         ports,
         next_port: ports.0,
@@ -130,6 +139,7 @@ pub fn run(mut args: Args) -> io::Result<bool> {
     door.set_nonblocking(true)?;
     let door: TcpListener = door.into();
     epoll::add(&shared.epoll, &door, EventData::new_u64(DOOR), EventFlags::IN)?;
+    epoll::add(&shared.epoll, &shared.bulk, EventData::new_u64(MOVED), EventFlags::IN)?;
     Server { shared, door, sessions: Vec::new(), free: Vec::new(), minted: 0 }.serve()
 }
 
@@ -155,11 +165,13 @@ impl Server {
             }
             for &Event { data, .. } in &events {
                 let token = data.u64();
-                if token == DOOR {
-                    self.accept();
-                } else {
-                    self.event(token);
-                    touched.push((token >> 2) as usize);
+                match token {
+                    DOOR => self.accept(),
+                    MOVED => self.moved(&mut touched),
+                    _ => {
+                        self.event(token);
+                        touched.push((token >> 2) as usize);
+                    }
                 }
             }
             self.fire(&mut touched);
@@ -192,6 +204,18 @@ impl Server {
             t if t == Part::Control as u64 => session.on_control(&mut self.shared),
             t if t == Part::Listener as u64 => session.on_listener(&mut self.shared),
             _ => session.on_data(&mut self.shared),
+        }
+    }
+
+    /// Large files that have moved, or broke.
+    fn moved(&mut self, touched: &mut Vec<usize>) {
+        for moved in self.shared.bulk.take() {
+            if let Some(Some(session)) = self.sessions.get_mut(moved.slot)
+                && session.id == moved.session
+            {
+                session.on_moved(moved.outcome, &mut self.shared);
+                touched.push(moved.slot);
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::net::{RecvFlags, recv};
 use socket2::{Domain, Socket, Type};
 
+use super::bulk::LARGE;
 use super::dialogue::{Job, Session};
 use super::{Part, Shared};
 
@@ -67,6 +68,10 @@ impl Session {
     pub(super) fn start(&mut self, shared: &mut Shared) {
         let (Some(job), Some(data)) = (&mut self.job, &self.data) else { return };
         job.started = true;
+        // Not an active connection: that one is known to epoll already.
+        if job.size > LARGE && !job.compared && !self.watched {
+            return self.start_bulk(shared);
+        }
         let flags = if job.upload { EventFlags::IN } else { EventFlags::OUT };
         shared.watch(data, self.slot, Part::Data, flags, self.watched);
         self.watched = true;
@@ -101,7 +106,7 @@ impl Session {
         }
     }
 
-    fn complete(&mut self, shared: &mut Shared) {
+    pub(super) fn complete(&mut self, shared: &mut Shared) {
         let Some(job) = self.job.take() else { return };
         self.data = None;
         self.watched = false;
