@@ -10,11 +10,10 @@ from axes import axes
 from gate import Failed, Shaped
 from growth_table import Growth, table
 from main import chosen, say
+from measures import FULL, QUICK
 from results import header
 from rig import BUSY_ELSEWHERE, Rig
 from servers import Null
-
-TRIES = 3
 
 
 def arguments():
@@ -37,7 +36,7 @@ def arguments():
 def quietest(rig, axis, step):
     """Of a few tries: {"values": …} or {"error": …}."""
     best = None
-    for tries in range(1, TRIES + 1):
+    for tries in range(1, rig.tries + 1):
         try:
             gate, values = axis.measure(rig, step)
         except Failed as error:
@@ -75,7 +74,8 @@ def main():
         return print("axes: " + ", ".join(known))
     wanted = chosen("axis", options.axes, known)
     world.prepare()
-    rig = Rig(options.load, {"null": Null(options.load)}, options.congestion)
+    scale = QUICK if options.quick else FULL
+    rig = Rig(options.load, {"null": Null(options.load)}, options.congestion, scale)
     rig.binary = options.gateway
     results = Growth()
     measure_all(rig, options, wanted, results)

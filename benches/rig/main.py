@@ -109,7 +109,7 @@ def prepare(options, scale, ways, wanted):
         world.run(options.gateway, "cert", "self-signed", "--name", "ftp.example",
                   "--out", CERTIFICATE, stdout=subprocess.DEVNULL)
     found = prepare_servers(options, scale, ways, wanted)
-    rig = Rig(options.load, found, options.congestion)
+    rig = Rig(options.load, found, options.congestion, scale)
     needed = {(measure.server, measure.tls) for measure in wanted}
     for server, tls in sorted(needed):
         for way in ways:
@@ -145,6 +145,8 @@ def main():
     if options.list:
         names = measures.measures(scale)
         return print("ways: %s\nmeasures: %s" % (", ".join(known), ", ".join(names)))
+    if not options.gateway or not os.access(options.gateway, os.X_OK):
+        sys.exit("%s is no program: --gateway" % options.gateway)
     ways, wanted = present(options, known, scale)
     rig = prepare(options, scale, ways, wanted)
     names = [measure.name for measure in wanted]

@@ -27,10 +27,14 @@ class Measure:
     def command(self, way):
         """The load generator's words for that way."""
         words = list(self.words)
-        if way.slowness > 1 and words[0] == "small":
+        if self.fewer(way):
             at = words.index("--files") + 1
             words[at] = str(max(8, int(words[at]) // way.slowness))
         return words + ["--tls"] * self.tls
+
+    def fewer(self, way):
+        """Whether that way gets fewer small files than the others."""
+        return way.slowness > 1 and self.words[0] == "small"
 
     def described(self):
         values = {name: [unit, better] for name, (unit, better, _) in self.values.items()}
@@ -81,16 +85,18 @@ STREAMS = (1, 2, 8, 64)
 
 
 class Scale:
-    """How much of everything."""
+    """How much of everything. `tries`: how often a measurement is repeated that was disturbed, at
+    most; `watch`: seconds that idle sessions are watched for."""
 
-    def __init__(self, bulk, files, seconds, noops, idle):
+    def __init__(self, bulk, files, seconds, noops, idle, tries=3, watch=3):
         self.bulk, self.files, self.seconds = bulk, files, seconds
         self.noops, self.idle = noops, idle
+        self.tries, self.watch = tries, watch
 
 
 FULL = Scale(2 * 10**9, 2000, 3, 5000, (200, 1000, 5000, 9500))
 QUICK = Scale(256 * 10**6, 400, 1, 1000, (200, 1000))
-SMOKE = Scale(32 * 10**6, 64, 0.2, 200, (100,))
+SMOKE = Scale(32 * 10**6, 64, 0.2, 200, (100,), tries=1, watch=0.5)
 
 
 def size(count):

@@ -97,6 +97,6 @@ class Results:
         return [
             "; ".join(one("machine")) + "; " + " and ".join(one("congestion")),
             ", ".join(dict.fromkeys(self.ways.values())),
-            "; ".join(one("date")[:1] + one("date")[1:][-1:]) + "; " + rounds,
+            " to ".join(one("date")[:1] + one("date")[1:][-1:]) + "; " + rounds,
             *one("command"),
         ]

@@ -2,10 +2,11 @@
 # gateway. Every process and every network namespace of the run ends with it, on every path: nothing
 # of it touches the network of the machine.
 #
-#   run PROGRAM [OPTION...]
+#   run PROGRAM [OPTION...]    `features`: options of cargo for the load generator
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # A setting of the machine must not leak into the gateway under test.
 for name in ${!FTPGATE_@}; do unset "$name"; done
+features=(--features tls)
 
 # build FOLDER [OPTION...]: its release binaries; says where they are.
 build() {
@@ -20,7 +21,7 @@ run() {
     # As the results tell it: where this machine keeps a binary is nobody's business.
     command=$(sed -E 's/ --gateway[ =][^ ]+//' <<<"benches/${0##*/}${*:+ $*}")
     [ "$(id -u)" -eq 0 ] || { echo "$0: must be root: it makes network namespaces" >&2; exit 2; }
-    load=$(build "$root/benches/load" --features tls)/load
+    load=$(build "$root/benches/load" "${features[@]}")/load
     case " $* " in
         *" --gateway"* | *" --list "*) ;;
         *)

@@ -48,18 +48,20 @@ pub struct Target {
     pub user: String,
     /// AUTH TLS before the login, PROT P after it.
     pub tls: bool,
+    /// The longest wait.
+    pub patience: Duration,
 }
 
 impl Target {
     pub fn new(at: SocketAddr, user: String) -> Self {
-        Self { at, source: None, user, tls: false }
+        Self { at, source: None, user, tls: false, patience: PATIENCE }
     }
 
     pub fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match dial(to, self.source) {
+            match dial(to, self.source, self.patience) {
                 Err(e) if passing(&e) && tries < CONNECT_TRIES => {}
                 outcome => return outcome,
             }
@@ -71,25 +73,25 @@ fn passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse)
 }
 
-fn dial(to: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+fn dial(to: SocketAddr, source: Option<IpAddr>, patience: Duration) -> io::Result<TcpStream> {
     let stream = match source {
-        None => TcpStream::connect_timeout(&to, PATIENCE)?,
+        None => TcpStream::connect_timeout(&to, patience)?,
         Some(source) => {
             let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
             socket.set_reuse_address(true)?;
             socket.bind(&SocketAddr::new(source, 0).into())?;
-            socket.connect_timeout(&to.into(), PATIENCE)?;
+            socket.connect_timeout(&to.into(), patience)?;
             socket.into()
         }
     };
     stream.set_nodelay(true)?;
-    be_patient(&stream)?;
+    be_patient(&stream, patience)?;
     Ok(stream)
 }
 
-fn be_patient(stream: &TcpStream) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))
+fn be_patient(stream: &TcpStream, patience: Duration) -> io::Result<()> {
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))
 }
 
 #[derive(Debug)]
@@ -120,7 +122,7 @@ impl Opening {
             Self::Listening(listener) => {
                 SockRef::from(&listener).set_read_timeout(Some(PATIENCE))?;
                 let (stream, _) = listener.accept()?;
-                be_patient(&stream)?;
+                be_patient(&stream, PATIENCE)?;
                 Ok(stream)
             }
         }

@@ -3,9 +3,10 @@
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::args::Args;
-use crate::ftp::Client;
+use crate::ftp::{Client, Target};
 use crate::measure::target;
 use crate::report::Report;
 
@@ -13,11 +14,13 @@ use crate::report::Report;
 const AT_ONCE: usize = 16;
 /// Failures until the rest is not tried any more.
 const MAX_FAILURES: u64 = 30;
+/// A way that is full may leave a client without a word: that is a failure too, and soon.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Prints a line when all are there, waits for a line on standard input, asks each whether it is
 /// still there, prints another.
 pub fn hold(mut args: Args) -> io::Result<bool> {
-    let target = target(&mut args)?;
+    let target = Target { patience: PATIENCE, ..target(&mut args)? };
     let wanted: u64 = args.required("sessions")?;
     args.end()?;
     let (begun, failed) = (AtomicU64::new(0), AtomicU64::new(0));
