@@ -59,6 +59,9 @@ impl Door {
         sessions: TaskTracker,
         drain: CancellationToken,
     ) {
+        if let Err(error) = socket::tune_control(&listener, self.rooms.keepalive) {
+            tracing::warn!(listener = &*self.rooms.name, %error, "connections are not kept alive");
+        }
         let mut pause = BACK_OFF.0;
         loop {
             let accepted = tokio::select! {
@@ -68,6 +71,8 @@ impl Door {
             match accepted {
                 Ok((stream, peer)) => {
                     pause = BACK_OFF.0;
+                    // The client waits for the greeting.
+                    socket::expect_nothing(&stream);
                     self.welcome(stream, peer, &sessions, &drain);
                 }
                 Err(error) if is_peers_doing(&error) => {}

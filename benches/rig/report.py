@@ -29,9 +29,10 @@ class Report:
             if rows:
                 parts += ["### %s: ratios" % heading, self.ratios(rows),
                           "### %s: figures" % heading, self.figures(rows)]
-        parts.append("×: ratio to %s. `~`: strange processes took more than a fifth of the "
-                     "machine, three tries long. `!`: see below. ↓: lower is better."
-                     % " or ".join(way for way in BASES if way in self.results.ways))
+        bases = " or ".join(way for way in BASES if way in self.results.ways)
+        parts.append(("×: ratio to %s. " % bases if bases else "") + "`~`: strange processes took "
+                     "more than a fifth of the machine, three tries long. `!`: see below. "
+                     "↓: lower is better.")
         troubles = self.results.troubles()
         if troubles:
             parts.append("\n".join("- %s, %s: %s" % (way, measure, text)

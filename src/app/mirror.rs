@@ -28,7 +28,8 @@ pub(super) fn bind(
     let mut sockets = Vec::new();
     for ip in addresses(listener, reached) {
         for address in (range.first..=range.last).map(|port| SocketAddr::new(ip, port)) {
-            match socket::listen_data(address, false) {
+            let tuning = listener.data.downstream.tuning;
+            match socket::listen_data_on(None, address, false, tuning) {
                 Ok(socket) => sockets.push(socket),
                 Err(error) if is_missing_ipv6(&address, &error) => break,
                 Err(error) => {

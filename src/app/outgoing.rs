@@ -1,13 +1,14 @@
-//! Where our own connections leave from: tried before the first session needs it.
+//! How our own connections leave: tried before the first session needs it.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::BuildError;
 use crate::config::ListenerConfig;
+use crate::data::options::PortOptions;
 use crate::net::socket::{self, Origin, is_missing_ipv6};
 
-/// A place to leave from.
+/// A place to leave from, or a way.
 pub(crate) struct Trial {
     /// Key and value.
     pub(crate) what: String,
@@ -44,6 +45,16 @@ pub(crate) fn trials(listener: &ListenerConfig, reached: &[SocketAddr]) -> Vec<T
             trials.push(Trial { what, from: Origin::own(Some(from)) });
         }
     }
+    let sides = [
+        ("congestion", "clients", &data.downstream),
+        ("upstream_congestion", name.as_str(), &data.upstream),
+    ];
+    for (key, with, PortOptions { tuning, .. }) in sides {
+        if let Some(congestion) = tuning.congestion {
+            let what = format!("data.{key}: data connections with {with} use {congestion}");
+            trials.push(Trial { what, from: Origin { tuning: *tuning, ..Origin::default() } });
+        }
+    }
     trials
 }
 
@@ -68,7 +79,15 @@ impl Trial {
 
     fn remedy(&self, error: &io::Error) -> &'static str {
         let errno = |errno: rustix::io::Errno| error.raw_os_error() == Some(errno.raw_os_error());
+        let of_congestion = self.from.tuning.congestion.is_some();
         match error.kind() {
+            io::ErrorKind::NotFound if of_congestion => {
+                "; this kernel has none of that name (sysctl \
+                 net.ipv4.tcp_available_congestion_control lists them; modprobe loads more)"
+            }
+            io::ErrorKind::PermissionDenied if of_congestion => {
+                "; it takes CAP_NET_ADMIN, or a place in net.ipv4.tcp_allowed_congestion_control"
+            }
             io::ErrorKind::AddrNotAvailable => {
                 "; the address is not one of this machine's (ip addr shows them)"
             }

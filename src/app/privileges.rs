@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use super::BuildError;
 use crate::config::{Config, ListenerConfig};
+use crate::data::options::PortOptions;
+use crate::net::tuning::Congestions;
 use crate::privileges::{self, Account, Capability, PrivilegeError};
 use crate::telemetry::xferlog::Xferlog;
 use crate::tls::Verify;
@@ -26,7 +28,7 @@ pub(super) struct Need {
 }
 
 /// What the kernel asks for what.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Kernel {
     /// The first port that anybody may have (`ip_unprivileged_port_start`).
     free_ports: u16,
@@ -34,6 +36,8 @@ pub(super) struct Kernel {
     guards_devices: bool,
     /// What it takes to use the addresses of others, and to mark packets.
     borrowing: Capability,
+    /// Which congestion controls it has, and for whom.
+    congestions: Congestions,
 }
 
 impl Kernel {
@@ -55,12 +59,13 @@ impl Kernel {
             free_ports: free_ports.trim().parse().unwrap_or(1024),
             guards_devices: version < (5, 7),
             borrowing: if lesser { Capability::Raw } else { Capability::Admin },
+            congestions: Congestions::here(),
         }
     }
 }
 
 /// Everything that these listeners take.
-pub(super) fn needed(listeners: &[ListenerConfig], kernel: Kernel) -> Vec<Need> {
+pub(super) fn needed(listeners: &[ListenerConfig], kernel: &Kernel) -> Vec<Need> {
     let mut needs = Vec::new();
     for listener in listeners {
         let (name, data) = (&listener.name, &listener.data);
@@ -91,6 +96,14 @@ pub(super) fn needed(listeners: &[ListenerConfig], kernel: Kernel) -> Vec<Need> 
         }
         for (key, number) in data_ports.into_iter().filter(|(_, p)| low(*p)) {
             port(format!("data.{key} of listener {name}"), number, true);
+        }
+        let guarded = |side: &&PortOptions| {
+            let congestion = side.tuning.congestion;
+            congestion.is_some_and(|wanted| kernel.congestions.guarding(wanted).is_some())
+        };
+        if [&data.downstream, &data.upstream].iter().any(guarded) {
+            let key = format!("data.congestion of listener {name}");
+            needs.push(Need { capability: Capability::Admin, key, lasting: true, wished: false });
         }
         let upstream = &listener.upstream;
         if kernel.guards_devices && upstream.device.is_some() {
@@ -128,7 +141,7 @@ impl Privileges {
         if let (Some(account), false) = (&account, privileges::is_root()) {
             return Err(PrivilegeError::NotRoot(account.name.clone()));
         }
-        Ok(Self { needs: needed(listeners, Kernel::here()), account })
+        Ok(Self { needs: needed(listeners, &Kernel::here()), account })
     }
 
     /// The same where nothing is to be bound.

@@ -65,6 +65,7 @@ impl Single {
         self.stream.set_nonblocking(true)?;
         let stream = tokio::net::TcpStream::from_std(self.stream)?;
         let peer = stream.peer_addr()?;
+        socket::tune_control(&stream, self.door.rooms.keepalive)?;
         let sessions = TaskTracker::new();
         self.door.welcome(stream, peer, &sessions, &stop.drain);
         sessions.close();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::door::Door;
 use super::problem::{Place, Problem};
+use super::tuning;
 use crate::advertise::options::Source;
 use crate::data::options::{DataOptions, Expose, PortOptions, PortRange};
 use crate::session::policy::Rfc6384;
@@ -14,13 +15,14 @@ use crate::upstream::destinations::Mode;
 /// How long a translator's data port waits at least.
 const TRANSLATED: Duration = Duration::from_secs(30);
 
-/// What the kernel does with ports; empty when it is not known.
+/// What the kernel does; empty when it is not known.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Kernel {
     /// Where it takes the ports of outgoing connections from.
     pub(super) ephemeral: Option<PortRange>,
     /// Which of these it leaves alone.
     pub(super) reserved: Vec<PortRange>,
+    pub(super) tuning: tuning::Kernel,
 }
 
 impl Kernel {
@@ -32,7 +34,7 @@ impl Kernel {
             _ => None,
         };
         let reserved = reserved.trim().split(',').filter_map(|r| r.parse().ok()).collect();
-        Self { ephemeral, reserved }
+        Self { ephemeral, reserved, ..Self::default() }
     }
 
     /// Whether an outgoing connection may be given a port of the range.
@@ -57,6 +59,7 @@ pub(super) fn all(doors: &[Door], kernel: &Kernel) -> Vec<Problem> {
         problems.extend(doors.iter().filter_map(|other| door_in_range(door, other)));
         problems.extend(forwarded(door, n, doors));
         problems.extend(short_wait(door));
+        problems.extend(tuning::problems(door, &kernel.tuning));
         problems.extend(private_address(door));
         problems.extend(tproxy_everywhere(door));
         problems.extend(earlier.iter().find_map(|other| acme(door, other)));
@@ -175,7 +178,8 @@ fn pools(door: &Door, other: &Door) -> Option<Problem> {
         && a.avoid == b.avoid
         && a.expose == b.expose
         && a.bind == b.bind
-        && a.peers == b.peers;
+        && a.peers == b.peers
+        && a.tuning == b.tuning;
     if same || !intersect(a.range, b.range) || !share_address(door, other) {
         return None;
     }

@@ -20,6 +20,7 @@ mod servers;
 mod settings;
 mod source;
 mod suggest;
+mod tuning;
 mod types;
 mod value;
 

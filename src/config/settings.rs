@@ -10,6 +10,7 @@ use super::problem::{Place, Problem};
 use super::proxy;
 use super::resolve::Flags;
 use super::section::Section;
+use super::tuning;
 use super::value;
 use crate::advertise::options::{AdvertiseOptions, CloudOptions, Mapping, Rule, Source};
 use crate::data::options::{DataOptions, PortRange};
@@ -53,6 +54,8 @@ pub(super) struct Places {
     pub(super) upstream_ports: Option<Place>,
     pub(super) forwarded: Option<Place>,
     pub(super) expose: Option<Place>,
+    /// Towards clients, towards servers.
+    pub(super) tuning: [tuning::Places; 2],
     pub(super) address: Option<Place>,
 }
 
@@ -124,6 +127,7 @@ impl Settings {
         s.set("source_port", &mut self.data.source_port, any_port);
         s.set("upstream_source_port", &mut self.data.upstream_source_port, any_port);
         s.set("pipe", &mut self.data.pipe, pipe);
+        tuning::read(&mut s, &mut self.data, &mut places.tuning);
         let rates = &mut self.data.rates;
         s.set("download_per_session", &mut rates.session_download, value::rate);
         s.set("upload_per_session", &mut rates.session_upload, value::rate);
@@ -245,7 +249,7 @@ const RFC6384: &[(&str, Rfc6384)] =
     &[("off", Rfc6384::Off), ("on", Rfc6384::On), ("strict", Rfc6384::Strict)];
 
 /// Remembers where the value of a parser stands.
-fn located<T>(
+pub(super) fn located<T>(
     place: &mut Option<Place>,
     parse: impl FnOnce(&Item) -> Result<T, Problem>,
 ) -> impl FnOnce(&Item) -> Result<T, Problem> {

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use super::checks::Kernel;
 use super::problem::Problem;
-use crate::privileges::files;
+use super::tuning;
+use crate::net::tuning::Congestions;
+use crate::privileges::{self, Capability, files};
 
 /// Largest file that is taken for a configuration, bytes.
 const LARGEST: u64 = 1 << 20;
@@ -47,9 +49,16 @@ pub(crate) fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The kernel's port settings; unknown elsewhere than on Linux.
+/// The kernel's settings; unknown elsewhere than on Linux.
 pub(super) fn kernel() -> Kernel {
-    let read =
-        |name: &str| fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap_or_default();
-    Kernel::parse(&read("ip_local_port_range"), &read("ip_local_reserved_ports"))
+    let read = |name: &str| fs::read_to_string(format!("/proc/sys/net/{name}")).unwrap_or_default();
+    let bytes = |name| read(name).trim().parse().ok();
+    let tuning = tuning::Kernel {
+        congestions: Congestions::here(),
+        privileged: privileges::holds(Capability::Admin),
+        largest: ["core/rmem_max", "core/wmem_max"].map(bytes),
+    };
+    let ports =
+        Kernel::parse(&read("ipv4/ip_local_port_range"), &read("ipv4/ip_local_reserved_ports"));
+    Kernel { tuning, ..ports }
 }

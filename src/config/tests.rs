@@ -5,6 +5,7 @@ mod proxy;
 mod reference;
 mod tls;
 mod transparent;
+mod tuning;
 mod values;
 
 use super::*;

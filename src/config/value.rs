@@ -98,7 +98,8 @@ pub(super) fn rate(item: &Item) -> Result<Option<NonZeroU64>, Problem> {
     amount(item).map(NonZeroU64::new)
 }
 
-fn amount(item: &Item) -> Result<u64, Problem> {
+/// A number of bytes, whatever it is.
+pub(super) fn amount(item: &Item) -> Result<u64, Problem> {
     if let Ok(number) = item.integer() {
         return u64::try_from(number).map_err(|_| item.problem("must not be negative"));
     }

@@ -160,6 +160,15 @@ impl Leg {
         }
     }
 
+    #[cfg(test)]
+    /// The connections that say they are the peer's.
+    pub(super) fn claims(&self) -> Option<&Claims> {
+        match &self.state {
+            State::Accepting { claims, .. } => Some(claims),
+            _ => None,
+        }
+    }
+
     /// Waits for the next news of it: that it came up, or, once it is, that there is something
     /// to read. After a failed dial it may be dialled again. Cancel-safe.
     ///

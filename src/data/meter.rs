@@ -24,6 +24,7 @@ struct Flow {
     bytes: AtomicU64,
     blocked: AtomicBool,
     ended: AtomicBool,
+    reset: AtomicBool,
 }
 
 impl Meter {
@@ -75,6 +76,16 @@ impl Meter {
     /// As told by [`end`](Self::end).
     pub(super) fn has_ended(&self, side: Side) -> bool {
         self.flow(side).ended.load(Ordering::Relaxed)
+    }
+
+    /// The connection of `side` broke before it had ended.
+    pub(super) fn reset(&self, side: Side) {
+        self.flow(side).reset.store(true, Ordering::Relaxed);
+    }
+
+    /// As told by [`reset`](Self::reset).
+    pub(super) fn was_reset(&self, side: Side) -> bool {
+        self.flow(side).reset.load(Ordering::Relaxed)
     }
 
     /// The connection of `side` ended or broke; only the first counts.

@@ -141,7 +141,7 @@ impl<'a> Opening<'a> {
             Ok(()) if self.server_arrived.is_some() => self.downstream.dial(self.options.dial),
             Ok(()) => self.server_arrived = Some(Instant::now()),
             // Some servers listen only once they have the command.
-            Err(_) if self.early => {}
+            Err(_) if self.early && self.upstream.waits() => {}
             Err(fault) => return Err(Outcome::NotOpened(Side::Upstream, fault)),
         }
         Ok(())

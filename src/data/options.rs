@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::net::balancers::{Balancers, HeaderOptions};
 use crate::net::device::Device;
+use crate::net::tuning::Tuning;
 
 /// An inclusive range of ports, `60000-60010`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub(crate) struct PortOptions {
     pub(crate) borrowed: bool,
     /// The only link to accept from; `None` is any.
     pub(crate) device: Option<Device>,
+    /// What the side's data connections are given, accepted ones and those that we open.
+    pub(crate) tuning: Tuning,
 }
 
 /// How the peers of a range of ports come to us (P164, P165).
@@ -242,6 +245,7 @@ impl PortOptions {
             peers: Peers::Direct,
             borrowed: false,
             device: None,
+            tuning: Tuning { congestion: None, buffer: None, notsent_lowat: None },
         }
     }
 

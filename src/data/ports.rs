@@ -302,7 +302,8 @@ impl PortPool {
     }
 
     fn bind(&self, at: SocketAddr) -> io::Result<std::net::TcpListener> {
-        socket::listen_data_on(self.options.device, at, self.options.borrowed)
+        let PortOptions { device, borrowed, tuning, .. } = self.options;
+        socket::listen_data_on(device, at, borrowed, tuning)
     }
 
     /// How many ports are waited at now.

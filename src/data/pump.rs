@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::io;
 
-use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -76,6 +75,10 @@ impl Pump<'_> {
     }
 
     fn end(&self) -> Result<(), Side> {
+        // A write to the source has met its reset: all that a read sees of that is an end.
+        if self.meter.was_reset(self.into.other()) {
+            return Err(self.into.other());
+        }
         self.meter.closed(self.into.other());
         self.meter.end(self.into);
         if self.last || self.meter.has_ended(self.into.other()) {
@@ -99,7 +102,9 @@ impl Pump<'_> {
 
     /// One read and as many writes as go at once, and what is left then.
     fn copy_once(&self, buffer: &mut [u8]) -> Result<(Step, Box<[u8]>), Side> {
-        let read = read(self.from, buffer);
+        // A read that leaves room has emptied the socket.
+        let room = buffer.len();
+        let read = socket::read(self.from, buffer, |bytes| bytes.len() < room);
         let Some(read) = self.unbroken(self.into.other(), read)? else {
             return Ok((Step::More, Box::default()));
         };
@@ -188,23 +193,12 @@ impl Pump<'_> {
             Err(error) => {
                 tracing::debug!(side = side.label(), %error, "data connection broke");
                 self.meter.closed(side);
+                // A broken pipe had its end before it broke.
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    self.meter.reset(side);
+                }
                 Err(side)
             }
         }
     }
-}
-
-/// Reads once. A read that leaves room in the buffer has emptied the socket; it is told to the
-/// reactor as "would block", which spares the read that would find nothing.
-fn read(from: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut emptied = None;
-    let read = from.try_io(Interest::READABLE, || {
-        let read = rustix::io::read(from, &mut *buffer)?;
-        if read > 0 && read < buffer.len() {
-            emptied = Some(read);
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(read)
-    });
-    emptied.map_or(read, Ok)
 }

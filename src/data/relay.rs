@@ -1,5 +1,7 @@
 //! Both directions of a data connection, until it is delivered, broken, stalled or stopped.
 
+mod verdict;
+
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -7,7 +9,7 @@ use std::task::{Context, Poll};
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 use super::cipher::Pair;
 use super::leg::Connected;
@@ -18,7 +20,8 @@ use super::throttle::Throttle;
 use super::transfer::Progress;
 use crate::net::socket;
 use crate::net::stream::Stream;
-use crate::session::event::{Direction, Fault, Outcome, Side};
+use crate::session::event::{Direction, Outcome, Side};
+use verdict::Verdict;
 
 /// Transfers of a worker that linger at once. Clients that never close must not use up its
 /// descriptors (S24): beyond that the kernel has the rest to itself.
@@ -117,7 +120,7 @@ impl Shared<'_> {
         // Its end goes out before the reply, and the reply before our housekeeping (P48).
         drop(client);
         report(outcome);
-        step_aside().await;
+        give_way().await;
         drop(server);
     }
 
@@ -179,7 +182,7 @@ async fn linger(
 }
 
 /// Lets every task of this worker that is ready go first.
-async fn step_aside() {
+async fn give_way() {
     let mut asked = false;
     poll_fn(|cx| {
         if std::mem::replace(&mut asked, true) {
@@ -204,119 +207,6 @@ impl Lingering {
 impl Drop for Lingering {
     fn drop(&mut self) {
         let _ = LINGERING.try_with(|count| count.set(count.get().saturating_sub(1)));
-    }
-}
-
-/// Decides when a relay is over.
-struct Verdict<'a> {
-    progress: Progress,
-    meter: &'a Meter,
-    options: &'a DataOptions,
-    finished: Option<Instant>,
-    /// When the first direction ended.
-    half: Option<Instant>,
-}
-
-impl<'a> Verdict<'a> {
-    fn new(progress: Progress, meter: &'a Meter, options: &'a DataOptions) -> Self {
-        let finished = progress.has_finished().then(Instant::now);
-        Self { progress, meter, options, finished, half: None }
-    }
-
-    /// Waits until the outcome is certain. `next` is ready each time a direction ends.
-    async fn reached(
-        &mut self,
-        progress: &mut watch::Receiver<Progress>,
-        mut next: impl FnMut(&mut Context<'_>) -> Poll<Result<(), Side>>,
-    ) -> Outcome {
-        loop {
-            let decided = tokio::select! {
-                biased;
-                ended = poll_fn(&mut next) => self.ended(ended),
-                changed = progress.changed() => match changed {
-                    Ok(()) => self.advance(*progress.borrow_and_update()),
-                    // The transfer was dropped: what is open is reset.
-                    Err(_) => Some(Outcome::Stopped),
-                },
-                () = sleep_until(self.deadline()) => self.overdue(),
-            };
-            if let Some(outcome) = decided {
-                return outcome;
-            }
-        }
-    }
-
-    fn direction(&self) -> Direction {
-        self.progress.direction().unwrap_or(Direction::Either)
-    }
-
-    /// A direction ended well, or a side broke (P49, P50).
-    fn ended(&mut self, ended: Result<(), Side>) -> Option<Outcome> {
-        if let Err(side) = ended {
-            return Some(Outcome::Broken(side, Fault::Reset));
-        }
-        self.half.get_or_insert_with(Instant::now);
-        let (down, up) = (Side::Downstream, Side::Upstream);
-        let delivered = match self.direction() {
-            Direction::Download => self.meter.has_ended(down),
-            Direction::Upload => self.meter.has_ended(up),
-            Direction::Either => self.meter.has_ended(down) && self.meter.has_ended(up),
-        };
-        delivered.then_some(Outcome::Delivered)
-    }
-
-    /// The dialogue went on.
-    fn advance(&mut self, progress: Progress) -> Option<Outcome> {
-        self.progress = progress;
-        if progress.has_finished() {
-            self.finished.get_or_insert_with(Instant::now);
-        }
-        progress.has_failed().then_some(Outcome::Stopped)
-    }
-
-    /// Whether the leg of `side` is to be closed without a reset.
-    fn ends_plainly(&self, side: Side, outcome: Outcome) -> bool {
-        let untouched =
-            [Side::Downstream, Side::Upstream].map(|side| self.meter.bytes(side)) == [0; 2];
-        match outcome {
-            Outcome::Delivered => true,
-            Outcome::Stopped => untouched && self.progress.ends_plainly(side),
-            _ => false,
-        }
-    }
-
-    /// When to look again whether anything moves. Not moved by every read: whoever wakes at it
-    /// asks [`overdue`](Self::overdue), which knows.
-    fn deadline(&self) -> Instant {
-        let (since, limit) = match self.finished {
-            None => (self.meter.last_moved(), self.options.stall),
-            Some(at) => (self.meter.last_moved().max(at), self.options.drain),
-        };
-        let silent = since + limit;
-        self.closing().map_or(silent, |at| at.min(silent))
-    }
-
-    /// When a transfer of unknown direction is taken as complete although one half is open.
-    fn closing(&self) -> Option<Instant> {
-        let (half, finished) = self.half.zip(self.finished)?;
-        (self.direction() == Direction::Either).then(|| half.max(finished) + self.options.close)
-    }
-
-    fn overdue(&self) -> Option<Outcome> {
-        let now = Instant::now();
-        if self.closing().is_some_and(|at| at <= now) {
-            return Some(Outcome::Delivered);
-        }
-        (self.deadline() <= now).then(|| Outcome::Broken(self.silent(), Fault::Stalled))
-    }
-
-    /// Whom we wait for: who does not take what we have, or else who has the data.
-    fn silent(&self) -> Side {
-        let (source, sink) = match self.direction() {
-            Direction::Download | Direction::Either => (Side::Upstream, Side::Downstream),
-            Direction::Upload => (Side::Downstream, Side::Upstream),
-        };
-        [sink, source].into_iter().find(|s| self.meter.is_blocked(*s)).unwrap_or(source)
     }
 }
 

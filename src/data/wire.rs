@@ -7,10 +7,11 @@
 use std::pin::pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::pump::Pump;
 use super::relay::Shared;
@@ -61,18 +62,11 @@ impl Shared<'_> {
             let limits = throttle.towards(into);
             Pump { from, to, into, meter, limits, pipe: options.pipe, last: false }
         };
-        let mut down = pin!(carry(pump(server, client, Side::Downstream), &ends));
-        let mut up = pin!(carry(pump(client, server, Side::Upstream), &ends));
+        let mut down = pin!(carry(pump(server, client, Side::Downstream), &ends, options.close));
+        let mut up = pin!(carry(pump(client, server, Side::Upstream), &ends, options.close));
         let mut over = [false; 2];
         let mut finished = progress.borrow_and_update().has_finished().then(Instant::now);
         let outcome = loop {
-            let broken = ends.broke.get().copied();
-            let (since, patience) = match (broken, finished) {
-                (Some((_, at)), _) => (at, options.close),
-                (None, Some(at)) => (at, options.drain),
-                (None, None) => (meter.last_moved(), options.stall),
-            };
-            let deadline = since.max(meter.last_moved()) + patience;
             tokio::select! {
                 biased;
                 () = &mut down, if !over[0] => over[0] = true,
@@ -83,10 +77,10 @@ impl Shared<'_> {
                     }
                     finished.get_or_insert_with(Instant::now);
                 }
-                () = sleep_until(deadline) => match broken {
-                    // What moved meanwhile moved the deadline.
-                    _ if meter.last_moved() + patience > Instant::now() => {}
-                    Some((side, _)) => break Outcome::Broken(side, Fault::Reset),
+                () = sleep_until(self.patience(&ends, finished)) => match ends.broke.get() {
+                    // What happened meanwhile moved it.
+                    _ if self.patience(&ends, finished) > Instant::now() => {}
+                    Some((side, _)) => break Outcome::Broken(*side, Fault::Reset),
                     None => break Outcome::Broken(Side::Upstream, Fault::Stalled),
                 },
             }
@@ -106,17 +100,29 @@ impl Shared<'_> {
         }
         report(outcome);
     }
+
+    /// When silence has lasted too long.
+    fn patience(&self, ends: &Ends, finished: Option<Instant>) -> Instant {
+        let Self { meter, options, .. } = self;
+        let (since, patience) = match (ends.broke.get(), finished) {
+            (Some((_, at)), _) => (*at, options.close),
+            (None, Some(at)) => (at, options.drain),
+            (None, None) => (meter.last_moved(), options.stall),
+        };
+        since.max(meter.last_moved()) + patience
+    }
 }
 
-/// One direction to its end, whatever the other one meets.
-async fn carry(pump: Pump<'_>, ends: &Ends) {
+/// One direction to its end, whatever the other one meets. If its sink is gone, the source has `close`
+/// to end as well: the loop that waits for both may not see that anything broke.
+async fn carry(pump: Pump<'_>, ends: &Ends, close: Duration) {
     let (from, into, meter) = (pump.from, pump.into, pump.meter);
     let Err(broken) = pump.run().await else { return Ends::set(&ends.closed, into.other()) };
     ends.broke.get_or_init(|| (broken, Instant::now()));
     if broken != into {
         // It was reset behind its last byte, and so is the other: once that has all of them.
         Ends::set(&ends.cut, into);
-    } else if has_ended(from).await {
+    } else if timeout(close, has_ended(from)).await.unwrap_or(false) {
         Ends::set(&ends.closed, into.other());
     } else {
         Ends::set(&ends.cut, into.other());

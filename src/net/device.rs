@@ -2,37 +2,28 @@
 
 use std::fmt;
 
-/// Longest name, bytes (`IFNAMSIZ` without its NUL).
-const LONGEST: usize = 15;
+use super::name::Name;
 
 /// A link by its name: it may come and go, and come back with another number.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Device {
-    name: [u8; LONGEST],
-    length: usize,
-}
+pub(crate) struct Device(Name);
 
 impl Device {
     /// `None` is no name that a device can have.
     pub(crate) fn new(text: &str) -> Option<Self> {
-        let plain = text.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
-        if !plain || text.is_empty() || matches!(text, "." | "..") {
-            return None;
-        }
-        let mut name = [0; LONGEST];
-        name.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        Some(Self { name, length: text.len() })
+        let name = Name::new(text, |b| b.is_ascii_graphic() && b != b'/')?;
+        (!matches!(text, "." | "..")).then_some(Self(name))
     }
 
     /// As the kernel takes it.
     pub(super) fn as_bytes(&self) -> &[u8] {
-        self.name.get(..self.length).unwrap_or_default()
+        self.0.as_bytes()
     }
 }
 
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(self.as_bytes()))
+        write!(f, "{}", self.0)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -11,6 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::device::Device;
 use super::transparent;
+use super::tuning::Tuning;
 
 /// Control connections that may wait for accept: a burst of clients, bounded by `somaxconn`.
 const CONTROL_BACKLOG: i32 = 4096;
@@ -40,24 +42,18 @@ pub(crate) fn listen_control(
 /// A non-blocking listener for data connections. `SO_REUSEADDR` lets TIME_WAIT pass (S32);
 /// `SO_REUSEPORT` would let two processes cross their connections (S31).
 ///
-/// With `borrowed` the address need not be this machine's (P172).
+/// With `borrowed` the address need not be this machine's (P172). With `device` only what comes in
+/// through that link is for it.
 ///
 /// What it accepts is tuned as by [`connect_data`]: accepted connections inherit these options.
 ///
 /// # Errors
 /// Whatever the kernel says; [`io::ErrorKind::AddrInUse`] when somebody else listens there.
-pub(crate) fn listen_data(addr: SocketAddr, borrowed: bool) -> io::Result<std::net::TcpListener> {
-    listen_data_on(None, addr, borrowed)
-}
-
-/// The same, for what comes in through one link; `None` is any.
-///
-/// # Errors
-/// As [`listen_data`]; there is no such link.
 pub(crate) fn listen_data_on(
     device: Option<Device>,
     addr: SocketAddr,
     borrowed: bool,
+    tuning: Tuning,
 ) -> io::Result<std::net::TcpListener> {
     let socket = listener(addr)?;
     bind_device(SockRef::from(&socket), device)?;
@@ -65,9 +61,16 @@ pub(crate) fn listen_data_on(
         transparent::borrow(SockRef::from(&socket))?;
     }
     tune_data(SockRef::from(&socket))?;
+    tuning.apply(SockRef::from(&socket))?;
     socket.bind(&addr.into())?;
     socket.listen(DATA_BACKLOG)?;
     Ok(socket.into())
+}
+
+/// The same, by any link and with the kernel's own choices.
+#[cfg(test)]
+pub(crate) fn listen_data(addr: SocketAddr, borrowed: bool) -> io::Result<std::net::TcpListener> {
+    listen_data_on(None, addr, borrowed, Tuning::default())
 }
 
 /// `[::]` beside another address means "and IPv6, if there is any".
@@ -105,6 +108,8 @@ pub(crate) struct Origin {
     pub(crate) borrowed: bool,
     /// What its packets are marked with, for rules that must let them pass (P175); 0 is nothing.
     pub(crate) mark: u32,
+    /// What else it is given.
+    pub(crate) tuning: Tuning,
 }
 
 impl Origin {
@@ -140,7 +145,8 @@ pub(crate) async fn connect_control(
 
 /// As [`connect`], for a data connection: until [`close_plainly`] it ends with a reset however it
 /// is closed, even by the death of this process; and a short segment never waits for an
-/// acknowledgement (P59). Buffers are left to the kernel, which tunes them better than a constant.
+/// acknowledgement (P59). Buffers are left to the kernel, which tunes them better than a constant,
+/// unless `origin` says otherwise.
 ///
 /// # Errors
 /// As [`connect`].
@@ -161,6 +167,7 @@ async fn connect_tuned(
     let attempt = async {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         tune(&socket)?;
+        origin.tuning.apply(SockRef::from(&socket))?;
         if origin.mark != 0 {
             transparent::mark(SockRef::from(&socket), origin.mark)?;
         }
@@ -209,15 +216,17 @@ fn bind_device(_: SockRef<'_>, device: Option<Device>) -> io::Result<()> {
     device.map_or(Ok(()), |_| Err(io::ErrorKind::Unsupported.into()))
 }
 
-/// Whether a connection may leave from an address and a link of ours (P40, P41).
+/// Whether a connection may leave from an address and a link of ours (P40, P41), tuned like this.
 ///
 /// # Errors
-/// What the kernel says: the address is not ours, there is no such link, it takes a privilege.
+/// What the kernel says: the address is not ours, there is no such link or congestion control, it
+/// takes a privilege.
 pub(crate) fn try_origin(origin: Origin) -> io::Result<()> {
     let family = origin.from.map_or(Domain::IPV4, Domain::for_address);
     let socket = Socket::new(family, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     bind_device(SockRef::from(&socket), origin.device)?;
+    origin.tuning.apply(SockRef::from(&socket))?;
     origin.from.map_or(Ok(()), |from| socket.bind(&from.into()))
 }
 
@@ -239,12 +248,12 @@ pub(crate) fn reset_on_close(stream: &TcpStream) {
 }
 
 /// Options of a control connection: no delay (P59), urgent data in line (P29), and keepalive
-/// probes after `keepalive` of silence (P34).
+/// probes after `keepalive` of silence (P34). What a listener accepts inherits its own.
 ///
 /// # Errors
 /// When the connection is gone already.
-pub(crate) fn tune_control(stream: &TcpStream, keepalive: Duration) -> io::Result<()> {
-    let socket = SockRef::from(stream);
+pub(crate) fn tune_control(socket: &impl AsFd, keepalive: Duration) -> io::Result<()> {
+    let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
     socket.set_out_of_band_inline(true)?;
     let interval = (keepalive / KEEPALIVE_PROBES).max(Duration::from_secs(1));
@@ -268,6 +277,36 @@ pub(crate) fn shutdown_write(stream: &TcpStream) -> io::Result<()> {
 /// [`io::ErrorKind::WouldBlock`] when the send buffer is full.
 pub(crate) fn send_urgent(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     stream.try_io(Interest::WRITABLE, || SockRef::from(stream).send_out_of_band(bytes))
+}
+
+/// Reads once. Where `emptied` says of what was read that there is no more for now, the reactor is
+/// told so, which spares the read that would find nothing.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when there is nothing; what the kernel says.
+pub(crate) fn read(
+    stream: &TcpStream,
+    buffer: &mut [u8],
+    emptied: impl Fn(&[u8]) -> bool,
+) -> io::Result<usize> {
+    let mut last = None;
+    let read = stream.try_io(Interest::READABLE, || {
+        let read = rustix::io::read(stream, &mut *buffer)?;
+        if read > 0 && emptied(buffer.get(..read).unwrap_or_default()) {
+            last = Some(read);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(read)
+    });
+    last.map_or(read, Ok)
+}
+
+/// The runtime takes it for granted that there is something to read on a connection just accepted.
+/// Where that is unlikely, this spares the read: to be called at once, before the reactor has had a
+/// word about the connection.
+pub(crate) fn expect_nothing(accepted: &TcpStream) {
+    let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+    let _ = accepted.try_io(Interest::READABLE, nothing);
 }
 
 /// Copies what has arrived, without taking it from the socket; 0 is the end of the stream.

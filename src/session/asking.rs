@@ -30,6 +30,8 @@ pub(super) struct Asking {
     /// The server's refusal in its own words.
     refusal: Vec<u8>,
     waiting: Option<PortWait>,
+    /// The leg towards a client that has its reply, before the server's is in.
+    told: Option<Leg>,
 }
 
 /// All ports are leased to this client's address: asked again until the time is up.
@@ -45,6 +47,11 @@ impl Asking {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.waiting.as_ref().map(|wait| wait.next)
     }
+
+    /// Whether the client has its reply already.
+    pub(super) const fn told(&self) -> bool {
+        self.told.is_some()
+    }
 }
 
 impl Machine {
@@ -54,9 +61,36 @@ impl Machine {
         let server = self.server_mode(client, link);
         self.begin(Modes { client, server }, target);
         if server.is_passive() {
+            let known = self.agreed == Some(server) && self.login.done && self.pending.is_empty();
             self.send_mode(server, None, now);
+            if known {
+                self.tell_early(target);
+            }
         } else {
             self.listen(Side::Upstream);
+        }
+    }
+
+    /// What the client is told is ours, not the server's, and the server has taken this command in
+    /// this session before: the client need not wait for it. Its next command does.
+    fn tell_early(&mut self, target: Option<SocketAddr>) {
+        match target {
+            None => self.listen(Side::Downstream),
+            Some(target) => self.tell(Leg::Connect(target), self.port_ok()),
+        }
+    }
+
+    fn tell(&mut self, downstream: Leg, reply: impl Into<Vec<u8>>) {
+        if let Grant::Asking(asking) = &mut self.grant {
+            asking.told = Some(downstream);
+            self.say(Side::Downstream, reply);
+        }
+    }
+
+    fn port_ok(&self) -> &'static [u8] {
+        match self.asked_modes() {
+            Some(Modes { client: DataCommand::Eprt, .. }) => canned::EPRT_OK,
+            _ => canned::PORT_OK,
         }
     }
 
@@ -77,6 +111,7 @@ impl Machine {
             target: None,
             refusal: Vec::new(),
             waiting: None,
+            told: None,
         });
     }
 
@@ -146,7 +181,11 @@ impl Machine {
                     }
                     _ => epsv_reply(addr.port()),
                 };
-                self.granted(Leg::Accept, reply, now);
+                if asking.upstream.is_none() {
+                    return self.tell(Leg::Accept, reply);
+                }
+                self.granted(Leg::Accept, now);
+                self.say(Side::Downstream, reply);
             }
         }
     }
@@ -154,6 +193,10 @@ impl Machine {
     pub(super) fn listen_refused(&mut self, side: Side, why: ListenError, now: Instant) {
         let patience = self.policy.timeouts.lease_wait;
         let Grant::Asking(asking) = &mut self.grant else { return };
+        if side == Side::Downstream && asking.upstream.is_none() {
+            // It was early: asked again when the server's reply is in.
+            return;
+        }
         let until = asking.waiting.as_ref().map_or(now + patience, |wait| wait.until);
         if why == ListenError::Exhausted && now < until {
             let next = (now + LEASE_RETRY).min(until);
@@ -183,14 +226,14 @@ impl Machine {
         if let Some(target) = target {
             asking.upstream = Some(Leg::Connect(target));
         }
-        match asking.client_target {
-            None => self.listen(Side::Downstream),
-            Some(target) => {
-                let reply = match asking.modes.client {
-                    DataCommand::Eprt => canned::EPRT_OK,
-                    _ => canned::PORT_OK,
-                };
-                self.granted(Leg::Connect(target), reply, now);
+        self.agreed = Some(asking.modes.server);
+        match (asking.told, asking.client_target) {
+            (Some(downstream), _) => self.granted(downstream, now),
+            (None, None) => self.listen(Side::Downstream),
+            (None, Some(target)) => {
+                let reply = self.port_ok();
+                self.granted(Leg::Connect(target), now);
+                self.say(Side::Downstream, reply);
             }
         }
     }
@@ -225,12 +268,11 @@ impl Machine {
         }
     }
 
-    fn granted(&mut self, downstream: Leg, reply: impl Into<Vec<u8>>, now: Instant) {
+    fn granted(&mut self, downstream: Leg, now: Instant) {
         let Grant::Asking(Asking { modes, upstream: Some(upstream), .. }) = self.grant else {
             return;
         };
         self.grant = Grant::Ready { modes, expired: false };
-        self.say(Side::Downstream, reply);
         self.act(Action::Open(TransferPlan { downstream, upstream }));
         self.last_activity = now;
     }

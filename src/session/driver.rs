@@ -30,7 +30,6 @@ use super::machine::Machine;
 use crate::data::ports::PortLease;
 use crate::data::throttle::Throttle;
 use crate::data::transfer::Transfer;
-use crate::net::socket;
 use crate::registry::SessionPermit;
 use crate::telemetry::audit::SessionInfo;
 use crate::tls::{HandshakeError, TlsInfo};
@@ -95,7 +94,7 @@ struct Driver {
     tunnelled: bool,
 }
 
-/// Carries one session from its accepted control connection to its end.
+/// Carries one session from its accepted control connection, tuned as such, to its end.
 ///
 /// `drain` is cancelled when the process stops.
 pub(crate) async fn serve(
@@ -106,10 +105,6 @@ pub(crate) async fn serve(
     drain: CancellationToken,
 ) {
     let Arrival { client, local, .. } = arrival;
-    if let Err(error) = socket::tune_control(&stream, rooms.keepalive) {
-        tracing::debug!(%error, %client, "client left at once");
-        return;
-    }
     let now = now();
     let mut driver = Driver {
         machine: Machine::new(rooms.policy.clone(), client, local, now),
@@ -118,7 +113,7 @@ pub(crate) async fn serve(
         throttle: rooms.throttle.session(&rooms.data.rates),
         rooms,
         permit,
-        controls: [Control::new(stream), Control::default()],
+        controls: [Control::new(stream, arrival.own), Control::default()],
         tls: SessionTls::default(),
         connecting: None,
         leases: [None, None],
@@ -140,6 +135,7 @@ pub(crate) async fn serve(
 
 impl Driver {
     async fn run(&mut self) {
+        self.alarm.look_soon();
         self.obey();
         while self.closing.is_none() && !self.tunnelled {
             let input = poll_fn(|cx| self.poll_input(cx)).await;
@@ -153,12 +149,18 @@ impl Driver {
 
     // --- wait ---
 
-    /// One pass over everything the session waits for. Writes first: they make room for reads.
+    /// One pass over everything the session waits for. Writes early: they make room for reads.
     /// Reads last, in turns: who never stops talking must not keep the clock or the other side from
     /// being heard.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
         if let Some(side) = self.broken.take() {
             return Poll::Ready(Input::Eof(side));
+        }
+        if let Some(transfer) = &mut self.transfer
+            && let Poll::Ready(report) = transfer.poll_report(cx)
+        {
+            self.transfer = None;
+            return Poll::Ready(Input::Report(report));
         }
         for side in [Side::Downstream, Side::Upstream] {
             let control = self.control(side);
@@ -168,12 +170,6 @@ impl Driver {
             if let Poll::Ready(shaken) = control.poll_handshake(cx) {
                 return Poll::Ready(Input::Shaken(side, shaken));
             }
-        }
-        if let Some(transfer) = &mut self.transfer
-            && let Poll::Ready(report) = transfer.poll_report(cx)
-        {
-            self.transfer = None;
-            return Poll::Ready(Input::Report(report));
         }
         if let Some(connecting) = &mut self.connecting
             && let Poll::Ready(result) = connecting.as_mut().poll(cx)
@@ -283,7 +279,7 @@ impl Driver {
     }
 
     fn perform(&mut self, action: Action) -> Option<Event<'static>> {
-        if matches!(action, Action::Listen { .. } | Action::Open(_) | Action::Record(_)) {
+        if matches!(action, Action::Listen { .. } | Action::Record(_)) {
             // These take their time: what was said before goes out first.
             self.speak();
         }

@@ -17,7 +17,12 @@ use super::transfer::Running;
 pub(super) enum Grant {
     None,
     Asking(Asking),
-    Ready { modes: Modes, expired: bool },
+    Ready {
+        modes: Modes,
+        expired: bool,
+    },
+    /// The client had its reply before the server refused: the transfer command gets this.
+    Refused(Vec<u8>),
     Running(Box<Running>),
 }
 
@@ -31,7 +36,7 @@ pub(super) struct Modes {
 impl Grant {
     /// Whether the client may give its next command.
     pub(super) const fn is_settled(&self) -> bool {
-        matches!(self, Self::None | Self::Ready { .. })
+        matches!(self, Self::None | Self::Ready { .. } | Self::Refused(_))
     }
 
     /// Whether a transfer runs that has not reported yet.
@@ -61,10 +66,16 @@ impl Machine {
         }
     }
 
-    /// D1 → D0: the client is told why, ports go back.
+    /// D1 → D0: the client is told why, or will be, ports go back.
     pub(super) fn refuse_grant(&mut self, reply: impl Into<Vec<u8>>, now: Instant) {
+        let told = matches!(&self.grant, Grant::Asking(asking) if asking.told());
+        self.agreed = None;
         self.release();
-        self.say(Side::Downstream, reply);
+        if told {
+            self.grant = Grant::Refused(reply.into());
+        } else {
+            self.say(Side::Downstream, reply);
+        }
         self.last_activity = now;
     }
 }

@@ -13,7 +13,7 @@ use super::event::{Action, CloseReason, Event, Side, Stage};
 use super::forward::Named;
 use super::grant::Grant;
 use super::pending::Pending;
-use super::policy::{ClientTls, Policy};
+use super::policy::{ClientTls, DataCommand, Policy};
 use super::queue::Queue;
 use super::rfc6384::Algs;
 use super::secure::Secure;
@@ -46,6 +46,8 @@ pub struct Machine {
     /// Which pending command the multi-line reply being read belongs to.
     pub(super) owner: Option<usize>,
     pub(super) grant: Grant,
+    /// The command for data connections that the server took last.
+    pub(super) agreed: Option<DataCommand>,
     pub(super) algs: Algs,
     /// `EPSV ALL` was said (P72).
     pub(super) epsv_all: bool,
@@ -128,6 +130,7 @@ impl Machine {
             pending: VecDeque::new(),
             owner: None,
             grant: Grant::None,
+            agreed: None,
             algs: Algs::default(),
             epsv_all: false,
             binary: false,

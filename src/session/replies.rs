@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::event::{Action, CloseReason, Side};
+use super::grant::Grant;
 use super::machine::{Machine, within};
 use super::pending::Kind;
 use super::rfc6384::Algs;
@@ -305,8 +306,9 @@ impl Machine {
     /// asked something else.
     fn mode_refused(&mut self, code: ReplyCode, now: Instant) {
         let words = self.take_refusal();
-        let own = self.asked_modes().is_some_and(|modes| modes.client == modes.server);
-        if !words.is_empty() && (own || code.get() == 530 || self.translates()) {
+        let told = matches!(&self.grant, Grant::Asking(asking) if asking.told());
+        let own = !told && self.asked_modes().is_some_and(|modes| modes.client == modes.server);
+        if !words.is_empty() && (own || code.get() == 530 || (self.translates() && !told)) {
             self.refuse_grant(words, now);
         } else {
             self.refuse_grant(canned::NO_DATA_FROM_SERVER, now);

@@ -47,9 +47,10 @@ impl Machine {
     /// A transfer command: D2/D3 → D4, or 425 when nothing was agreed on (P39).
     pub(super) fn transfer(&mut self, command: &Command<'_>, direction: Direction, now: Instant) {
         let Grant::Ready { modes, expired: false } = self.grant else {
-            let reply = match self.grant {
-                Grant::Ready { .. } => canned::DATA_TIMED_OUT,
-                _ => canned::USE_PASV_FIRST,
+            let reply = match &mut self.grant {
+                Grant::Ready { .. } => canned::DATA_TIMED_OUT.into(),
+                Grant::Refused(reply) => std::mem::take(reply),
+                _ => canned::USE_PASV_FIRST.into(),
             };
             return self.refuse_grant(reply, now);
         };
@@ -169,7 +170,7 @@ impl Machine {
                     self.bound_transfer_wait(within(now, wait));
                 }
             }
-            Grant::None | Grant::Asking(_) => {}
+            Grant::None | Grant::Asking(_) | Grant::Refused(_) => {}
         }
         if let Phase::Ending { reason, .. } = self.phase {
             self.close(reason);

@@ -32,6 +32,7 @@ use std::time::Instant;
 
 use tracing::{field, info};
 
+use super::address::Address;
 use super::escape::escape;
 use super::xferlog::Xferlog;
 use crate::advertise::RuleName;
@@ -85,7 +86,7 @@ impl SessionInfo {
         Self {
             id,
             listener,
-            client: canonical(client),
+            client,
             server: None,
             rule: None,
             tunnel: false,
@@ -115,8 +116,8 @@ impl SessionInfo {
             target: "ftpgate::transfer",
             session = %self.id,
             listener = &*self.listener,
-            client = %self.client,
-            server = self.server.map(canonical).map(field::display),
+            client = %Address(self.client),
+            server = self.server.map(Address).map(field::display),
             user = &*escape(&record.user),
             verb = &*escape(record.verb.as_bytes()),
             path = &*escape(&record.path),
@@ -131,8 +132,8 @@ impl SessionInfo {
             server_mode = record.server_mode,
             client_code = record.client_code,
             server_code = record.server_code,
-            client_data = report.and_then(|r| r.client).map(canonical).map(field::display),
-            server_data = report.and_then(|r| r.server).map(canonical).map(field::display),
+            client_data = report.and_then(|r| r.client).map(Address).map(field::display),
+            server_data = report.and_then(|r| r.server).map(Address).map(field::display),
             strangers = report.map_or(0, |r| r.strangers),
             rule = self.rule.map(field::display),
             client_tls = report.and_then(|r| r.client_tls).map(|tls| tls.version),
@@ -155,8 +156,8 @@ impl SessionInfo {
             target: "ftpgate::session",
             session = %self.id,
             listener = &*self.listener,
-            client = %self.client,
-            server = self.server.map(canonical).map(field::display),
+            client = %Address(self.client),
+            server = self.server.map(Address).map(field::display),
             user = (!self.user.is_empty()).then(|| field::display(escape(&self.user))),
             seconds = self.opened.elapsed().as_millis() as f64 / 1000.0,
             reason,
@@ -186,8 +187,8 @@ impl SessionInfo {
             target: "ftpgate::transfer",
             session = %self.id,
             listener = &*self.listener,
-            client = %self.client,
-            server = self.server.map(canonical).map(field::display),
+            client = %Address(self.client),
+            server = self.server.map(Address).map(field::display),
             direction = direction(Direction::Either),
             bytes_up = report.uploaded,
             bytes_down = report.downloaded,
@@ -195,8 +196,8 @@ impl SessionInfo {
             outcome,
             why = why.map(field::display),
             closed_first = report.closed_first.map(Side::label),
-            client_data = report.client.map(canonical).map(field::display),
-            server_data = report.server.map(canonical).map(field::display),
+            client_data = report.client.map(Address).map(field::display),
+            server_data = report.server.map(Address).map(field::display),
             tunnel = true,
             "transfer"
         );
@@ -264,11 +265,6 @@ const fn direction(direction: Direction) -> &'static str {
         Direction::Upload => "upload",
         Direction::Either => "either",
     }
-}
-
-/// `[::ffff:a.b.c.d]:p` is written as the IPv4 address it is (P78).
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! transfer ([`audit`]); transfers also go to an optional classic file ([`xferlog`]). Both are
 //! written by threads of their own ([`writer`]): a slow disk or pipe never holds up a session.
 
+mod address;
 pub(crate) mod audit;
 mod escape;
 pub(crate) mod log;

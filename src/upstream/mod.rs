@@ -18,6 +18,7 @@ use tokio::time::Instant;
 pub(crate) use error::UpstreamError;
 
 use crate::net::socket::{self, Origin};
+use crate::net::tuning::Tuning;
 use destinations::Destinations;
 use epsv::EpsvMemory;
 use options::{HostPort, Source, UpstreamOptions};
@@ -140,6 +141,7 @@ impl Upstream {
             device: self.options.device,
             borrowed: lent.is_some(),
             mark: self.mark(),
+            tuning: Tuning::default(),
         }
     }
 

@@ -23,4 +23,5 @@ mod ports;
 mod router;
 mod starting;
 mod support;
+mod tuning;
 mod whereami;

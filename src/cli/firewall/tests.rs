@@ -182,6 +182,22 @@ fn transparent_rules_are_nfts() {
     assert!(nft.contains(rule), "{nft}");
 }
 
+/// What is for the machine itself is let alone first, in the example as in what is printed.
+#[test]
+fn the_example_marks_what_the_printed_rules_mark() {
+    let text = "[[listener]]\nname = \"out\"\nbind = \"127.0.0.1:2121\"\nmode = \"tproxy\"\n\
+                destinations = \"0.0.0.0/0\"\n";
+    let (config, _) = config::parse(text, "ftpgate.toml", std::iter::empty()).unwrap();
+    let beginning = |rules: &str| {
+        let (_, chain) = rules.split_once("hook prerouting priority mangle").unwrap();
+        let rules = chain.lines().skip(1).map(str::trim).filter(|line| !line.is_empty());
+        rules.map(|rule| rule.split(" comment ").next().unwrap().to_owned()).take(2).collect()
+    };
+    let printed: Vec<String> = beginning(&render(&Plan::of(&config), Format::Nft));
+    assert!(printed[0].starts_with("fib daddr type local"), "{printed:?}");
+    assert_eq!(beginning(include_str!("../../../examples/edge-nat/outgoing.nft")), printed);
+}
+
 #[test]
 fn a_server_known_by_name_is_said_to_be_let_in_from_everywhere() {
     let named = NARROW.replace("address = \"10.0.0.5\"", "address = \"ftp.internal\"");

@@ -1,6 +1,8 @@
 use std::future::poll_fn;
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 
 use super::*;
 use crate::data::testing::{noise, reset};
@@ -52,8 +54,41 @@ async fn a_reset_right_behind_the_data_is_no_end_of_file() {
     server.write_all(b"half a fi").await.unwrap();
     reset(server);
     // Both are there when the first byte is read.
-    pair.legs()[1].tcp().ready(tokio::io::Interest::ERROR).await.unwrap();
+    pair.legs()[1].tcp().ready(Interest::ERROR).await.unwrap();
     assert_eq!(poll_fn(|cx| pair.poll_next(cx)).await, Err(Side::Upstream));
     drop(pair);
     assert!(client.read_to_end(&mut Vec::new()).await.is_err());
+}
+
+/// A small file may lie here whole, its end included, until a slow reader has taken it. That is no
+/// silence.
+#[tokio::test]
+async fn a_slow_reader_of_the_last_of_a_file_is_not_silent() {
+    let (mut client, mut server, legs) = ends().await;
+    let [ours, theirs] = legs.each_ref().map(Stream::tcp);
+    SockRef::from(ours).set_send_buffer_size(1).unwrap();
+    SockRef::from(theirs).set_recv_buffer_size(2 * BUFFER).unwrap();
+    server.write_all(&noise(BUFFER - 1)).await.unwrap();
+    server.shutdown().await.unwrap();
+    // All of it is there before the first look.
+    while !theirs.ready(Interest::READABLE).await.unwrap().is_read_closed() {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::pause();
+    let meter = Meter::new();
+    let mut pair = pair(legs, &meter);
+    let (mut ended, mut moves, mut buffer) = (Poll::Pending, 0, vec![0; 16 << 10]);
+    while ended.is_pending() {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let before = pair.legs()[0].unsent();
+        ended = poll_fn(|cx| Poll::Ready(pair.poll_next(cx))).await;
+        if pair.legs()[0].unsent() < before {
+            assert_eq!(meter.last_moved(), Instant::now());
+            moves += 1;
+        }
+        assert!(ended.is_ready() || pair.halves[0].state == State::Ending);
+        let mut read = ReadBuf::new(&mut buffer);
+        poll_fn(|cx| Poll::Ready(Pin::new(&mut client).poll_read(cx, &mut read).is_ready())).await;
+    }
+    assert!(moves > 1, "the kernel took it all at once");
 }

@@ -9,8 +9,8 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsConnector;
 
 use crate::data::guard::TransferTls;
-use crate::data::leg::LegSource;
-use crate::data::options::{DataOptions, Reuse};
+use crate::data::leg::{Leg, LegSource};
+use crate::data::options::{DataOptions, DataTls, Reuse};
 use crate::data::ports::{PortPool, Proof};
 use crate::data::testing::{LONG, connect, listener, noise, one_port, patient, peer, report};
 use crate::data::throttle::Throttle;
@@ -20,6 +20,7 @@ use crate::tls::TlsVersion;
 use crate::tls::testing::{Authority, Peer};
 
 const LENGTH: usize = 300_000;
+const PROTECTED: Protection = Protection { downstream: true, upstream: false };
 
 /// One FTP session in a transfer, whose both ends are in the test's hands.
 struct Scene {
@@ -51,8 +52,7 @@ impl Scene {
 
     /// The transfer command is out.
     fn request(&self, direction: Direction) {
-        let protection = Protection { downstream: true, upstream: false };
-        self.transfer.advance(Stage::Protected(protection));
+        self.transfer.advance(Stage::Protected(PROTECTED));
         self.transfer.advance(Stage::Requested(direction));
         self.transfer.advance(Stage::Started(direction));
     }
@@ -123,18 +123,37 @@ async fn downloads_and_uploads_of_one_address_share_a_port() {
     }
 }
 
-/// The client is there long before the transfer command that tells how to treat it.
+/// The client has said its first words before the transfer command that tells how to treat it.
 #[tokio::test]
 async fn an_early_client_waits_for_its_command() {
     let ca = Authority::new();
     let house = one_port();
-    let one = Scene::new(&ca, TlsVersion::V13, &house).await;
     let _other = Scene::new(&ca, TlsVersion::V13, &house).await;
-    let command = async {
-        tokio::task::yield_now().await;
-        one.request(Direction::Download);
+    let (session, info, client) = ca.acquainted(TlsVersion::V13).await;
+    let proof = Proof { session: session.clone(), patience: LONG };
+    let lease = house.0.lease(house.1, peer(1), Some(proof)).unwrap();
+    let tcp = connect(lease.listened(), peer(1)).await;
+    let early = async {
+        let mut leg = Leg::new(LegSource::Accept(lease));
+        while leg.claims().is_none_or(|claims| claims.early.is_empty()) {
+            tokio::select! {
+                biased;
+                _ = leg.next() => panic!("up before its command"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        let tls = TransferTls { downstream: Some((session, info)), upstream: None };
+        let options = DataTls { reuse: Reuse::Require, ..DataTls::default() };
+        leg.protect(tls.guard(Side::Downstream, PROTECTED, Direction::Download, options).unwrap());
+        leg.next().await.unwrap();
+        let mut connected = leg.take().unwrap();
+        assert!(connected.tls.unwrap().resumed);
+        connected.stream.write_all(b"content").await.unwrap();
+        connected.stream.shutdown().await.unwrap();
     };
-    tokio::join!(one.download(1), command);
+    let both = async { tokio::join!(early, client.call(tcp)) };
+    let ((), seen) = tokio::time::timeout(LONG, both).await.expect("it is served");
+    assert!(seen.unwrap().resumed);
 }
 
 /// Who has seen the client's first words and repeats them gets nowhere and is in nobody's way.

@@ -19,6 +19,7 @@ use crate::net::socket::{self, Origin};
 use crate::session::event::Direction::{Download, Upload};
 use crate::session::event::Side::{Downstream, Upstream};
 use crate::session::event::Stage;
+use crate::tls::{ClientTlsOptions, TlsClient, Verify};
 
 fn start(downstream: LegSource, upstream: LegSource, options: DataOptions) -> Transfer {
     Transfer::start(
@@ -63,12 +64,11 @@ async fn talk(mut client: TcpStream, mut server: TcpStream, mut transfer: Transf
 }
 
 #[tokio::test]
-async fn passive_passive_dials_when_the_client_is_here() {
+async fn passive_server_is_dialled_at_once() {
     let ((downstream, to), (listener, upstream)) = (passive(1), listener().await);
     let transfer = start(downstream, upstream, patient());
-    assert!(nobody_connects(&listener).await, "nothing calls for it yet");
-    let client = connect(to, peer(1)).await;
     let (server, _) = listener.accept().await.unwrap();
+    let client = connect(to, peer(1)).await;
     transfer.advance(Stage::Requested(Download));
     talk(client, server, transfer).await;
 }
@@ -244,6 +244,24 @@ async fn server_has_a_limited_time_from_the_command_on() {
     let outcome = report(&mut transfer).await.outcome;
     assert_eq!(outcome, Outcome::NotOpened(Upstream, Fault::NotOpened));
     read_reset(&mut client).await;
+}
+
+/// It was there before the command, and is not tried again.
+#[tokio::test]
+async fn a_server_without_tls_is_told_as_such() {
+    let ((downstream, _), (listener, upstream)) = (passive(1), listener().await);
+    let client = ClientTlsOptions { verify: Verify::Off, ..ClientTlsOptions::default() };
+    let session = TlsClient::load(&client, "localhost").unwrap().session();
+    let tls = TransferTls { downstream: None, upstream: Some(session) };
+    let (options, throttle) = (Arc::new(patient()), Throttle::default());
+    let mut transfer = Transfer::start(downstream, upstream, options, throttle, tls);
+    let (mut server, _) = listener.accept().await.unwrap();
+    tokio::task::yield_now().await;
+    transfer.advance(Stage::Protected(Protection { downstream: false, upstream: true }));
+    transfer.advance(Stage::Requested(Download));
+    server.write_all(b"what is TLS?").await.unwrap();
+    let outcome = report(&mut transfer).await.outcome;
+    assert_eq!(outcome, Outcome::NotOpened(Upstream, Fault::Tls));
 }
 
 #[tokio::test]

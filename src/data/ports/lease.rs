@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{Listener, Mapped, Place, Verdict, announced, sharing};
 use crate::data::options::Peers;
+use crate::net::socket;
 
 /// Pause after an accept that failed for want of descriptors or memory (S24).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -94,6 +95,8 @@ impl PortLease {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
+            // Most clients come before their command, and have nothing to say on a download.
+            socket::expect_nothing(&stream);
             if let Peers::Announced(options) = &self.listener.place.pool.options.peers {
                 announced::receive(&self.listener, options, stream, peer);
                 continue;

@@ -8,7 +8,7 @@ use crate::data::testing::{
 };
 use crate::session::event::Direction::{Download, Either, Upload};
 use crate::session::event::Side::{Downstream, Upstream};
-use crate::session::event::Stage;
+use crate::session::event::{Fault, Stage};
 
 #[tokio::test]
 async fn slow_reader_holds_up_the_writer() {

@@ -117,6 +117,36 @@ async fn a_reset_becomes_a_reset_behind_the_last_byte() {
     }
 }
 
+/// A write may meet the reset before a read does, and what is read after that looks like an end.
+#[tokio::test]
+async fn a_reset_met_by_a_write_is_a_reset() {
+    for _ in 0..20 {
+        let (mut client, mut server, mut transfer) =
+            wired(DataOptions { close: SHORT, ..patient() }).await;
+        client.write_all(b"half of it").await.unwrap();
+        server.read_exact(&mut [0; 10]).await.unwrap();
+        // Both are there when we look.
+        server.try_write(b"a ticket").unwrap();
+        reset(client);
+        read_reset(&mut server).await;
+        let outcome = report(&mut transfer).await.outcome;
+        assert_eq!(outcome, Outcome::Broken(Side::Downstream, Fault::Reset));
+    }
+}
+
+/// One direction has ended; the other breaks, and its source neither ends nor speaks.
+#[tokio::test]
+async fn what_follows_a_break_is_bounded() {
+    let (mut client, mut server, mut transfer) =
+        wired(DataOptions { close: SHORT, ..patient() }).await;
+    client.shutdown().await.unwrap();
+    assert!(read_all(&mut server).await.is_empty());
+    reset(client);
+    server.write_all(b"to nobody").await.unwrap();
+    let outcome = report(&mut transfer).await.outcome;
+    assert_eq!(outcome, Outcome::Broken(Side::Downstream, Fault::Reset));
+}
+
 /// A server that goes on and on for a client that is gone is told so at once.
 #[tokio::test]
 async fn an_aborted_download_is_a_reset() {

@@ -9,8 +9,8 @@ use crate::ftp::addr::canonical_end;
 use crate::net::transparent;
 use crate::upstream::destinations::Mode;
 
-/// What is known of a control connection before its session starts. Four kinds of address meet
-/// here, and three of them may be the same.
+/// What is known of a control connection before its session starts. Five kinds of address meet
+/// here, and some of them are mostly the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arrival {
     /// The client: what access lists, limits and logs go by. The far end of the connection, unless
@@ -18,6 +18,8 @@ pub(crate) struct Arrival {
     pub(crate) client: SocketAddr,
     /// The far end of the TCP connection.
     pub(crate) peer: SocketAddr,
+    /// Our end of it.
+    pub(crate) own: SocketAddr,
     /// The address that the client reached: our end of the connection, or where the client meant to
     /// go, as a balancer or the kernel's redirection tells (P171).
     pub(crate) local: SocketAddr,
@@ -46,7 +48,7 @@ impl Arrival {
     /// The connection is gone.
     pub(crate) fn direct(stream: &TcpStream, peer: SocketAddr) -> io::Result<Self> {
         // One socket may have taken clients of both families.
-        let (peer, local) = (canonical_end(peer), canonical_end(stream.local_addr()?));
-        Ok(Self { client: peer, peer, local, server: None })
+        let (peer, own) = (canonical_end(peer), canonical_end(stream.local_addr()?));
+        Ok(Self { client: peer, peer, own, local: own, server: None })
     }
 }

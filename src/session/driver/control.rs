@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::output::Output;
-use crate::ftp::addr::canonical_end;
+use crate::net::socket;
 use crate::net::stream::Stream;
 use crate::tls::{HandshakeError, TlsInfo};
 
@@ -44,10 +44,9 @@ enum State {
 }
 
 impl Control {
-    /// A connection that is up.
-    pub(super) fn new(stream: TcpStream) -> Self {
-        let local = stream.local_addr().ok().map(canonical_end);
-        Self { state: State::Up(stream.into()), local, ..Self::default() }
+    /// A connection that is up, from our end `local`.
+    pub(super) fn new(stream: TcpStream, local: SocketAddr) -> Self {
+        Self { state: State::Up(stream.into()), local: Some(local), ..Self::default() }
     }
 
     /// Our end's address.
@@ -153,15 +152,18 @@ impl Control {
     }
 }
 
-/// Not AsyncRead, which takes a short read for an empty socket.
+/// Not AsyncRead, which takes any short read for an empty socket. Here only one that ends a line
+/// is: before the mark comes the IAC or IP of a Synch (RFC 854), or else a part of a line.
 fn poll_plain(
     stream: &TcpStream,
     scratch: &mut [u8],
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
+    let room = scratch.len();
     loop {
         ready!(stream.poll_read_ready(cx))?;
-        match stream.try_read(scratch) {
+        let ends_line = |bytes: &[u8]| bytes.len() < room && bytes.last() == Some(&b'\n');
+        match socket::read(stream, scratch, ends_line) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             read => return Poll::Ready(read),
         }

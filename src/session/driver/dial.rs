@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 
 use super::Driver;
 use super::control::Control;
+use crate::ftp::addr::canonical_end;
 use crate::net::socket;
 use crate::session::event::{Event, Side};
 use crate::upstream::UpstreamError;
@@ -41,7 +42,7 @@ impl Driver {
         };
         let epsv = self.rooms.upstream.epsv_allowed(peer.ip(), now);
         self.info.server = Some(peer);
-        *self.control(Side::Upstream) = Control::new(server);
+        *self.control(Side::Upstream) = Control::new(server, canonical_end(local));
         self.machine.handle(Event::Connected { peer, local, epsv }, now);
     }
 

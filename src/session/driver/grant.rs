@@ -140,7 +140,11 @@ impl Driver {
             from.set_port(port);
             from
         };
-        Origin { from: from.map(at_port), device, borrowed, mark: rooms.upstream.mark() }
+        let tuning = match side {
+            Side::Downstream => rooms.data.downstream.tuning,
+            Side::Upstream => rooms.data.upstream.tuning,
+        };
+        Origin { from: from.map(at_port), device, borrowed, mark: rooms.upstream.mark(), tuning }
     }
 }
 

@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::shipped::rules;
 use super::{Way, server};
+use crate::starting::manager;
 use crate::support::ftp::{Control, Mode, parse_227};
+use crate::support::gateway::Gateway;
 use crate::support::lab::{Lab, content};
 use crate::support::process::run;
 use crate::support::router::{LAN_CLIENT, LAN_CLIENT6, WAN_ROUTER, WAN_SERVER};
@@ -154,6 +156,26 @@ fn several_servers_at_once() {
     assert_eq!(told, servers.map(|ip| SocketAddr::new(ip.into(), 60000)));
     for control in &mut controls {
         assert!(control.fetch(Mode::Epsv, "RETR file") == file);
+    }
+    gateway.stop();
+}
+
+/// `ListenStream=2121` is one socket for both families: the kernel knows where its IPv4 clients wanted
+/// to go as those of IPv4.
+#[test]
+fn a_socket_handed_over_for_both_families() {
+    let lab = Lab::router();
+    lab.serve("file", b"content");
+    let _server = Server::vsftpd(&lab, 21, "");
+    Way::Redirect.prepare(&lab, "21");
+    let toml = Way::Redirect.toml("", "").replace("\"*:2121\"", "\"systemd\"");
+    let gateway = Gateway::start_from(&lab, &toml, manager(&lab, &["ftp=::@2121"]));
+    for (v6, passive) in [(false, &[Mode::Pasv, Mode::Epsv][..]), (true, &[Mode::Epsv])] {
+        let mut control = Control::login(&lab.net.client, server(v6));
+        for &mode in passive {
+            assert_eq!(control.fetch(mode, "RETR file"), b"content", "{mode:?}");
+        }
+        control.expect("QUIT", 221);
     }
     gateway.stop();
 }

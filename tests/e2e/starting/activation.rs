@@ -23,7 +23,7 @@ fn bound(config: &Config, bind: &str) -> String {
 }
 
 /// What hands the sockets over to what is added to it.
-fn manager(lab: &Lab, arguments: &[&str]) -> Command {
+pub(crate) fn manager(lab: &Lab, arguments: &[&str]) -> Command {
     let (script, program) = (lab.path("hand_over.py"), lab.path("ftpgate"));
     fs::write(&script, include_str!("../support/hand_over.py")).expect("own file");
     fs::copy(env!("CARGO_BIN_EXE_ftpgate"), &program).expect("own file");

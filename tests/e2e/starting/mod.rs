@@ -3,3 +3,5 @@
 mod activation;
 mod inetd;
 mod privileges;
+
+pub(crate) use activation::manager;

@@ -1,10 +1,11 @@
 //! The null FTP server: it costs next to nothing, so that the way to it is measured and not it.
 //!
 //! One thread, epoll; a large file has a thread of its own while it moves, as it has a process with
-//! the servers of this world, so that one core is not the limit of many streams. Any user and password; files are made of [`crate::pattern`], what is stored
-//! is counted and thrown away. A user named `server.control-rst-1500` or `server.data-fin-300` asks
-//! for one of its own sockets to be killed, so many microseconds after USER or after the data
-//! connection: that is how the soak test reaches this end of a gateway.
+//! the servers of this world, so that one core is not the limit of many streams. Any user and
+//! password; files are made of [`crate::pattern`], what is stored is counted and thrown away. A user
+//! named `server.control-rst-1500` or `server.data-fin-300` asks for one of its own sockets to be
+//! killed, so many microseconds after USER or after the data connection: that is how the soak test
+//! reaches this end of a gateway.
 
 mod bulk;
 mod dialogue;

@@ -1,3 +1,5 @@
+use tokio::net::UdpSocket;
+
 use super::*;
 use crate::data::options::{PortOptions, PortRange};
 
@@ -64,4 +66,56 @@ async fn nothing_is_asked_for_after_the_stop() {
     stop.cancel();
     let (why, _) = Held::acquire(router, &wanted, &stop).await.unwrap_err();
     assert_eq!(why, "we are stopping");
+}
+
+/// A router that speaks NAT-PMP (RFC 6886), whose port is fixed, on an address of its own.
+async fn natpmp() -> (UdpSocket, Ipv4Addr) {
+    loop {
+        let [a, b, c] = rand::random();
+        let address = Ipv4Addr::new(127, a, b, c.clamp(1, 254));
+        if let Ok(socket) = UdpSocket::bind((address, 5351)).await {
+            return (socket, address);
+        }
+    }
+}
+
+/// Grants whatever is asked. The port of a mapping, and for how long; 0 is its removal.
+async fn grant(socket: &UdpSocket) -> Option<(u16, u32)> {
+    let mut request = [0; 16];
+    let (len, from) = socket.recv_from(&mut request).await.unwrap();
+    let (epoch, ok) = ([0, 0, 1, 0], [0, 0]);
+    let head = [&[0, request[1] | 128], &ok[..], &epoch].concat();
+    let answer = if len > 2 {
+        [&head, &request[4..12]].concat()
+    } else {
+        [&head, &[203, 0, 113, 7][..]].concat()
+    };
+    socket.send_to(&answer, from).await.unwrap();
+    let port = u16::from_be_bytes([request[4], request[5]]);
+    let lease = u32::from_be_bytes([request[8], request[9], request[10], request[11]]);
+    (len > 2).then_some((port, lease))
+}
+
+/// A stop in the middle of a renewal: what was not asked for again is mapped still, and removed.
+#[tokio::test]
+async fn a_stop_in_the_middle_of_a_renewal_forgets_no_mapping() {
+    let (socket, gateway) = natpmp().await;
+    let mut held = held(Some(Duration::ZERO)).await;
+    let stop = held.stop.clone();
+    let link = Link { gateway, local: GATEWAY };
+    held.router = Router::open(Protocol::NatPmp, link).await.unwrap();
+    let mut removed = Vec::new();
+    let router = async {
+        loop {
+            if let Some((port, lease)) = grant(&socket).await {
+                stop.cancel();
+                removed.extend((lease == 0).then_some(port));
+            }
+        }
+    };
+    tokio::select! {
+        () = router => {}
+        () = async { held.keep().await.unwrap().remove().await } => {}
+    }
+    assert_eq!(removed, [21, 60000]);
 }
