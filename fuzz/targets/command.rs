@@ -13,7 +13,8 @@ fuzz_target!(|line: &[u8]| {
     }
     let Ok(command) = pairs else { return };
     assert!((1..=16).contains(&command.name.len()));
-    let written = command.to_line();
+    let mut written = Vec::new();
+    command.write_to(&mut written);
     let text = written.strip_suffix(b"\r\n").unwrap();
     assert_eq!(Command::parse(text, true), Ok(command));
     let controls = text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0));

@@ -61,9 +61,12 @@ const NANOS: u128 = 1_000_000_000;
 /// A bucket that several transfers draw from.
 type Shared = Arc<Mutex<TokenBucket>>;
 
-/// The caps that hold for a transfer: its session's and its listener's. Empty: no cap.
+/// The caps that hold for a transfer: its session's and its listener's. Most have none.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Throttle {
+pub(crate) struct Throttle(Option<Arc<Buckets>>);
+
+#[derive(Debug, Clone, Default)]
+struct Buckets {
     down: Vec<Shared>,
     up: Vec<Shared>,
 }
@@ -79,18 +82,23 @@ impl Throttle {
         self.clone().with(rates.session_download, rates.session_upload)
     }
 
-    fn with(mut self, down: Option<NonZeroU64>, up: Option<NonZeroU64>) -> Self {
+    fn with(self, down: Option<NonZeroU64>, up: Option<NonZeroU64>) -> Self {
+        if down.is_none() && up.is_none() {
+            return self;
+        }
         let bucket = |rate| Arc::new(Mutex::new(TokenBucket::new(rate)));
-        self.down.extend(down.map(bucket));
-        self.up.extend(up.map(bucket));
-        self
+        let mut buckets = self.0.map(Arc::unwrap_or_clone).unwrap_or_default();
+        buckets.down.extend(down.map(bucket));
+        buckets.up.extend(up.map(bucket));
+        Self(Some(Arc::new(buckets)))
     }
 
     /// The buckets of the bytes that flow towards `side`.
     pub(crate) fn towards(&self, side: Side) -> Limits {
+        let Some(buckets) = &self.0 else { return Limits(Vec::new()) };
         Limits(match side {
-            Side::Downstream => self.down.clone(),
-            Side::Upstream => self.up.clone(),
+            Side::Downstream => buckets.down.clone(),
+            Side::Upstream => buckets.up.clone(),
         })
     }
 }

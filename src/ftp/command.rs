@@ -64,16 +64,14 @@ impl<'a> Command<'a> {
         Ok(Self { verb, name, arg: if blank { b"" } else { arg } })
     }
 
-    /// The line to send: name, one blank, argument, CRLF; without an argument no blank.
-    pub fn to_line(&self) -> Vec<u8> {
-        let mut line = Vec::with_capacity(self.name.len() + self.arg.len() + 3);
-        line.extend_from_slice(self.name);
+    /// Writes the line to send: name, one blank, argument, CRLF; without an argument no blank.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.name);
         if !self.arg.is_empty() {
-            line.push(b' ');
-            line.extend_from_slice(self.arg);
+            out.push(b' ');
+            out.extend_from_slice(self.arg);
         }
-        line.extend_from_slice(b"\r\n");
-        line
+        out.extend_from_slice(b"\r\n");
     }
 }
 

@@ -80,7 +80,7 @@ impl Machine {
         }
     }
 
-    fn tell(&mut self, downstream: Leg, reply: impl Into<Vec<u8>>) {
+    fn tell(&mut self, downstream: Leg, reply: impl AsRef<[u8]>) {
         if let Grant::Asking(asking) = &mut self.grant {
             asking.told = Some(downstream);
             self.say(Side::Downstream, reply);
@@ -103,7 +103,7 @@ impl Machine {
     fn begin(&mut self, modes: Modes, client_target: Option<SocketAddr>) {
         self.release();
         self.algs.raw = false;
-        self.grant = Grant::Asking(Asking {
+        self.grant = Grant::Asking(Box::new(Asking {
             modes,
             client_target,
             upstream: None,
@@ -112,7 +112,7 @@ impl Machine {
             refusal: Vec::new(),
             waiting: None,
             told: None,
-        });
+        }));
     }
 
     /// Which command to send to the server for a client's `client` (P58, P73, P79).
@@ -135,17 +135,18 @@ impl Machine {
     }
 
     fn send_mode(&mut self, mode: DataCommand, ours: Option<SocketAddr>, now: Instant) {
-        let line = match (mode, ours) {
+        let server = Side::Upstream;
+        match (mode, ours) {
             (DataCommand::Port, Some(SocketAddr::V4(addr))) => {
-                format!("PORT {}\r\n", HostPort { ip: *addr.ip(), port: addr.port() })
+                let ours = HostPort { ip: *addr.ip(), port: addr.port() };
+                self.print(server, format_args!("PORT {ours}\r\n"));
             }
             (DataCommand::Eprt | DataCommand::Port, Some(addr)) => {
-                format!("EPRT {}\r\n", eprt(addr))
+                self.print(server, format_args!("EPRT {}\r\n", eprt(addr)));
             }
-            (DataCommand::Pasv, _) => "PASV\r\n".to_owned(),
-            (_, _) => "EPSV\r\n".to_owned(),
-        };
-        self.say(Side::Upstream, line);
+            (DataCommand::Pasv, _) => self.say(server, b"PASV\r\n"),
+            (_, _) => self.say(server, b"EPSV\r\n"),
+        }
         self.pending.push_back(Pending::new(Kind::Mode, now + self.policy.timeouts.reply));
     }
 
@@ -212,7 +213,9 @@ impl Machine {
     }
 
     pub(super) fn ask_port_again(&mut self, now: Instant) {
-        if let Grant::Asking(Asking { waiting: Some(wait), .. }) = &mut self.grant {
+        if let Grant::Asking(asking) = &mut self.grant
+            && let Some(wait) = &mut asking.waiting
+        {
             let side = wait.side;
             // Not due again before the answer to this try is in.
             wait.next = now + LEASE_RETRY;
@@ -269,9 +272,8 @@ impl Machine {
     }
 
     fn granted(&mut self, downstream: Leg, now: Instant) {
-        let Grant::Asking(Asking { modes, upstream: Some(upstream), .. }) = self.grant else {
-            return;
-        };
+        let Grant::Asking(asking) = &self.grant else { return };
+        let (modes, Some(upstream)) = (asking.modes, asking.upstream) else { return };
         self.grant = Grant::Ready { modes, expired: false };
         self.act(Action::Open(TransferPlan { downstream, upstream }));
         self.last_activity = now;

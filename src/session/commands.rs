@@ -127,7 +127,7 @@ impl Machine {
         let timeouts = &self.policy.timeouts;
         let slow = command.verb.is_slow() || listed(&self.policy.slow_verbs, command.name);
         let wait = if slow { timeouts.reply_long } else { timeouts.reply };
-        self.say(Side::Upstream, command.to_line());
+        self.write(Side::Upstream, |line| command.write_to(line));
         // Behind a transfer it has to wait for that: many servers read nothing meanwhile.
         let deadline = if self.pending.is_empty() { within(now, wait) } else { None };
         self.pending.push_back(Pending { kind, deadline, answered: false });
@@ -292,7 +292,7 @@ impl Machine {
             let bytes = TELNET_SYNCH.to_vec();
             self.act(Action::Send { to: Side::Upstream, bytes, urgent });
         }
-        self.say(Side::Upstream, &b"ABOR\r\n"[..]);
+        self.say(Side::Upstream, b"ABOR\r\n");
         let timeouts = &self.policy.timeouts;
         let wait = if in_transfer { timeouts.abort } else { timeouts.reply };
         self.pending.push_back(Pending::new(Kind::Abor { in_transfer }, now + wait));

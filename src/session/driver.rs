@@ -16,6 +16,7 @@ mod secure;
 mod tests;
 mod tunnel;
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::desk::Desk;
 use super::event::{Action, CloseReason, Event, Side, TransferReport};
 use super::machine::Machine;
 use crate::data::ports::PortLease;
@@ -50,7 +52,9 @@ const OUTPUT_LIMIT: usize = 64 << 10;
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 thread_local! {
-    static SCRATCH: std::cell::RefCell<Vec<u8>> = std::cell::RefCell::new(vec![0; READ_CHUNK]);
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_CHUNK]);
+    /// Lent to the machine whose turn it is.
+    static DESK: RefCell<Option<Box<Desk>>> = RefCell::default();
 }
 
 type Connecting = Pin<Box<dyn Future<Output = Result<TcpStream, UpstreamError>> + Send>>;
@@ -94,16 +98,17 @@ struct Driver {
     tunnelled: bool,
 }
 
-/// Carries one session from its accepted control connection, tuned as such, to its end.
+/// What carries one session from its accepted control connection, tuned as such, to its end. Its
+/// driver is made here: made inside of the task it would take its room twice.
 ///
 /// `drain` is cancelled when the process stops.
-pub(crate) async fn serve(
+pub(crate) fn serve(
     stream: TcpStream,
     arrival: Arrival,
     rooms: Arc<Rooms>,
     permit: SessionPermit,
     drain: CancellationToken,
-) {
+) -> impl Future<Output = ()> + Send {
     let Arrival { client, local, .. } = arrival;
     let now = now();
     let mut driver = Driver {
@@ -129,8 +134,10 @@ pub(crate) async fn serve(
     if driver.rooms.policy.hide_addresses {
         driver.machine.hide_behind(driver.outer(local.ip()));
     }
-    driver.run().await;
-    driver.finish().await;
+    async move {
+        driver.run().await;
+        driver.finish().await;
+    }
 }
 
 impl Driver {
@@ -139,11 +146,13 @@ impl Driver {
         self.obey();
         while self.closing.is_none() && !self.tunnelled {
             let input = poll_fn(|cx| self.poll_input(cx)).await;
+            self.machine.lend(DESK.take().unwrap_or_default());
             self.tell(input);
             self.obey();
         }
         if self.tunnelled {
-            self.tunnel().await;
+            // Not in the task of those that are not.
+            Box::pin(self.tunnel()).await;
         }
     }
 
@@ -276,6 +285,8 @@ impl Driver {
                 None => break,
             }
         }
+        let desk = self.machine.take_desk().filter(|desk| !desk.is_large());
+        DESK.with_borrow_mut(|workers| *workers = workers.take().or(desk));
     }
 
     fn perform(&mut self, action: Action) -> Option<Event<'static>> {
@@ -336,11 +347,13 @@ impl Driver {
     async fn finish(&mut self) {
         self.transfer = None;
         self.leases = [None, None];
+        let until = now() + LAST_WORDS;
         let words = poll_fn(|cx| {
             let ends = [Side::Upstream, Side::Downstream].map(|s| self.control(s).poll_finish(cx));
-            if ends.iter().all(Poll::is_ready) { Poll::Ready(()) } else { Poll::Pending }
+            let said = ends.iter().all(Poll::is_ready);
+            if said { Poll::Ready(()) } else { self.alarm.poll(until, cx) }
         });
-        let _ = tokio::time::timeout(LAST_WORDS, words).await;
+        words.await;
         SCRATCH.with_borrow_mut(|scratch| self.control(Side::Downstream).discard_unread(scratch));
     }
 }
@@ -348,9 +361,8 @@ impl Driver {
 /// The record of the session is written on every way out, the hard stop included.
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.info.user = self.machine.user().to_vec();
         let reason = self.closing.map_or("cut-off", CloseReason::label);
-        self.info.closed(reason);
+        self.info.closed(self.machine.user(), reason);
     }
 }
 

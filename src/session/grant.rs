@@ -16,13 +16,13 @@ use super::transfer::Running;
 #[derive(Debug)]
 pub(super) enum Grant {
     None,
-    Asking(Asking),
+    Asking(Box<Asking>),
     Ready {
         modes: Modes,
         expired: bool,
     },
     /// The client had its reply before the server refused: the transfer command gets this.
-    Refused(Vec<u8>),
+    Refused(Box<[u8]>),
     Running(Box<Running>),
 }
 
@@ -67,12 +67,12 @@ impl Machine {
     }
 
     /// D1 → D0: the client is told why, or will be, ports go back.
-    pub(super) fn refuse_grant(&mut self, reply: impl Into<Vec<u8>>, now: Instant) {
+    pub(super) fn refuse_grant(&mut self, reply: impl AsRef<[u8]>, now: Instant) {
         let told = matches!(&self.grant, Grant::Asking(asking) if asking.told());
         self.agreed = None;
         self.release();
         if told {
-            self.grant = Grant::Refused(reply.into());
+            self.grant = Grant::Refused(reply.as_ref().into());
         } else {
             self.say(Side::Downstream, reply);
         }

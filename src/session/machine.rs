@@ -5,10 +5,13 @@
 //! `overdue`; data connections are in `grant`, `asking` and `transfer`.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::desk::Desk;
 use super::event::{Action, CloseReason, Event, Side, Stage};
 use super::forward::Named;
 use super::grant::Grant;
@@ -21,9 +24,6 @@ use crate::ftp::addr::canonical;
 use crate::ftp::canned;
 use crate::ftp::line::LineBuffer;
 use crate::ftp::reply::ReplyParser;
-
-/// Room for actions that a session keeps between events.
-const ACTIONS_KEPT: usize = 8;
 
 /// One session: a control dialogue and at most one data transfer.
 ///
@@ -69,7 +69,7 @@ pub struct Machine {
     pub(super) more: [bool; 2],
     pub(super) lines: [LineBuffer; 2],
     pub(super) queue: Queue,
-    actions: VecDeque<Action>,
+    desk: Option<Box<Desk>>,
     /// No whole line of the client was read yet (S9).
     pub(super) fresh: bool,
     pub(super) client_gone: bool,
@@ -127,7 +127,8 @@ impl Machine {
             phase: Phase::Lazy,
             named: None,
             login: Login::default(),
-            pending: VecDeque::new(),
+            // There is rarely more than one.
+            pending: VecDeque::with_capacity(1),
             owner: None,
             grant: Grant::None,
             agreed: None,
@@ -145,7 +146,7 @@ impl Machine {
             more: [false; 2],
             lines,
             queue: Queue::default(),
-            actions: VecDeque::new(),
+            desk: None,
             fresh: true,
             client_gone: false,
             server_gone: false,
@@ -166,8 +167,8 @@ impl Machine {
     pub(super) fn open_doors(&mut self) {
         match &self.policy.greeting {
             Some(text) => {
-                let greeting = format!("220 {text}\r\n").into_bytes();
-                self.say(Side::Downstream, greeting);
+                let text = text.clone();
+                self.print(Side::Downstream, format_args!("220 {text}\r\n"));
             }
             None => self.connect(),
         }
@@ -211,11 +212,17 @@ impl Machine {
 
     /// The next thing to do, if any.
     pub fn poll_action(&mut self) -> Option<Action> {
-        let next = self.actions.pop_front();
-        if next.is_none() && self.actions.capacity() > ACTIONS_KEPT {
-            self.actions = VecDeque::new();
-        }
-        next
+        self.desk.as_mut()?.next()
+    }
+
+    /// Has the machine use this desk in place of its own. To be done between events.
+    pub fn lend(&mut self, desk: Box<Desk>) {
+        self.desk = Some(desk);
+    }
+
+    /// Takes the desk away: between events the machine needs none.
+    pub fn take_desk(&mut self) -> Option<Box<Desk>> {
+        self.desk.take()
     }
 
     /// Whether more bytes of that side are wanted now: `false` bounds the queue (P8). Bytes that
@@ -245,25 +252,30 @@ impl Machine {
     // --- what the other files of the room use ---
 
     pub(super) fn act(&mut self, action: Action) {
-        self.actions.push_back(action);
+        self.desk.get_or_insert_default().act(action);
     }
 
-    /// Lines to the same side are one action: a long reply is not a thousand of them.
-    pub(super) fn say(&mut self, to: Side, words: impl Into<Vec<u8>>) {
-        let words = words.into();
-        match self.actions.back_mut() {
-            Some(Action::Send { to: last, bytes, urgent: false }) if *last == to => {
-                bytes.extend_from_slice(&words);
-            }
-            _ => self.act(Action::Send { to, bytes: words, urgent: false }),
-        }
+    /// Sends whole lines.
+    pub(super) fn say(&mut self, to: Side, words: impl AsRef<[u8]>) {
+        self.write(to, |line| line.extend_from_slice(words.as_ref()));
+    }
+
+    /// The same in print.
+    pub(super) fn print(&mut self, to: Side, words: impl fmt::Display) {
+        // Nothing that is written to a vector fails.
+        self.write(to, |line| drop(write!(line, "{words}")));
+    }
+
+    /// The same, as `words` write them.
+    pub(super) fn write(&mut self, to: Side, words: impl FnOnce(&mut Vec<u8>)) {
+        self.desk.get_or_insert_default().write(to, words);
     }
 
     /// A reply of our own, never in the middle of one of the server's: the client would take it
     /// for a part of that (P14).
-    pub(super) fn answer(&mut self, reply: impl Into<Vec<u8>>) {
+    pub(super) fn answer(&mut self, reply: impl AsRef<[u8]>) {
         if self.mid_reply {
-            self.deferred.extend(reply.into());
+            self.deferred.extend_from_slice(reply.as_ref());
         } else {
             self.say(Side::Downstream, reply);
         }

@@ -22,6 +22,7 @@
 
 mod asking;
 mod commands;
+mod desk;
 pub(crate) mod driver;
 pub mod event;
 mod forward;
@@ -38,6 +39,7 @@ mod secure;
 mod transfer;
 mod tunnel;
 
+pub use desk::Desk;
 pub use event::{Action, CloseReason, Event, Side};
 pub use machine::Machine;
 pub use policy::Policy;

@@ -13,10 +13,13 @@ pub(super) enum Queued {
     TooLong,
 }
 
-/// Lines in order, and the bytes behind them that were not cut into lines yet. Empty, it holds no
-/// memory.
+/// Lines in order, and the bytes behind them that were not cut into lines yet. Empty, as in most
+/// sessions at all times, it is a null pointer.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct Queue(Option<Box<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
     lines: VecDeque<Queued>,
     bytes: usize,
     unread: Vec<u8>,
@@ -24,42 +27,46 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.unread.is_empty()
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Whether another line may be read, `limit` being the most that wait.
     pub(super) fn has_room(&self, limit: usize) -> bool {
-        self.lines.len() < limit.max(1) && self.bytes < MAX_BYTES
+        let room = |w: &Waiting| w.lines.len() < limit.max(1) && w.bytes < MAX_BYTES;
+        self.0.as_deref().is_none_or(room)
     }
 
     /// Whether another read from the client may be asked for.
     pub(super) fn wants_more(&self, limit: usize) -> bool {
-        self.unread.is_empty() && self.has_room(limit)
+        !self.keeps_bytes() && self.has_room(limit)
     }
 
     pub(super) fn push(&mut self, line: &[u8]) {
-        self.bytes += line.len();
-        self.lines.push_back(Queued::Line(line.into()));
+        let waiting = self.0.get_or_insert_default();
+        waiting.bytes += line.len();
+        waiting.lines.push_back(Queued::Line(line.into()));
     }
 
     pub(super) fn push_too_long(&mut self) {
-        self.lines.push_back(Queued::TooLong);
+        self.0.get_or_insert_default().lines.push_back(Queued::TooLong);
     }
 
     /// Puts a line back in front.
     pub(super) fn put_back(&mut self, line: &[u8]) {
-        self.bytes += line.len();
-        self.lines.push_front(Queued::Line(line.into()));
+        let waiting = self.0.get_or_insert_default();
+        waiting.bytes += line.len();
+        waiting.lines.push_front(Queued::Line(line.into()));
     }
 
     pub(super) fn pop(&mut self) -> Option<Queued> {
-        let next = self.lines.pop_front();
+        let waiting = self.0.as_mut()?;
+        let next = waiting.lines.pop_front();
         if let Some(Queued::Line(line)) = &next {
-            self.bytes -= line.len();
+            waiting.bytes -= line.len();
         }
-        if self.lines.is_empty() {
-            self.lines = VecDeque::new();
+        if waiting.lines.is_empty() && waiting.unread.is_empty() {
+            self.0 = None;
         }
         next
     }
@@ -67,17 +74,19 @@ impl Queue {
     /// Keeps what came when there was no room: one read at most, if
     /// [`wants_more`](Self::wants_more) is heeded.
     pub(super) fn keep(&mut self, bytes: &[u8]) {
-        self.unread.extend_from_slice(bytes);
+        if !bytes.is_empty() {
+            self.0.get_or_insert_default().unread.extend_from_slice(bytes);
+        }
     }
 
     /// Whether bytes were kept: later ones belong behind them.
     pub(super) fn keeps_bytes(&self) -> bool {
-        !self.unread.is_empty()
+        self.0.as_ref().is_some_and(|waiting| !waiting.unread.is_empty())
     }
 
     /// The bytes kept, once all lines before them are gone.
     pub(super) fn take_kept(&mut self) -> Option<Vec<u8>> {
-        let ready = self.lines.is_empty() && !self.unread.is_empty();
-        ready.then(|| std::mem::take(&mut self.unread))
+        let waiting = self.0.take_if(|waiting| waiting.lines.is_empty())?;
+        Some(waiting.unread)
     }
 }

@@ -4,7 +4,7 @@
 //! its own place, can open anything (P14, P82): a `227` in a listing, an error text or an
 //! unrequested line has no effect (S7).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::event::{Action, CloseReason, Side};
@@ -148,13 +148,11 @@ impl Machine {
             Kind::Mode => self.mode_line(reply),
             Kind::Own(own) => Self::own_line(own, reply),
             Kind::Transfer => {
-                let line = self.line(reply);
-                self.hold_line(&line, reply.ends());
+                self.hold_line(reply);
             }
             // The transfer's own reply is held, and comes first.
             Kind::Abor { .. } if self.grant.is_moving() || !self.held_abor.is_empty() => {
-                let line = self.line(reply);
-                self.hold_abor_line(&line, reply.ends());
+                self.hold_abor_line(reply);
             }
             Kind::Feat(_) => self.feat_line(index, reply),
             Kind::Auth(_) => self.auth_line(index, reply),
@@ -278,7 +276,8 @@ impl Machine {
         // Only the port is believed; the host is the one we talk to (P63).
         self.note_target(port.map(|port| SocketAddr::new(link.peer.ip(), port)));
         if reply.code.is_negative() && reply.ends() {
-            let words = self.line(reply);
+            let mut words = Vec::new();
+            print(reply, self.veil(), &mut words);
             self.note_refusal(words);
         }
     }
@@ -319,8 +318,8 @@ impl Machine {
 
     /// Passes one line on.
     fn pass(&mut self, reply: &ReplyLine<'_>) {
-        let line = self.line(reply);
-        self.say(Side::Downstream, line);
+        let veil = self.veil();
+        self.write(Side::Downstream, |line| print(reply, veil, line));
         self.mid_reply = !reply.ends();
         if !self.mid_reply && !self.deferred.is_empty() {
             let deferred = std::mem::take(&mut self.deferred);
@@ -328,13 +327,28 @@ impl Machine {
         }
     }
 
-    /// A line written anew (P2), the server's address hidden if so configured (P25).
-    pub(super) fn line(&self, reply: &ReplyLine<'_>) -> Vec<u8> {
-        let mut line = Vec::with_capacity(reply.raw.len() + 2);
-        reply.write_to(&mut line);
-        let inner = self.link().filter(|_| self.policy.hide_addresses).map(|link| link.peer.ip());
-        let hidden = inner.and_then(|inner| replace_address(&line, inner, self.outer));
-        hidden.unwrap_or(line)
+    /// What is hidden of the server, if that is configured (P25).
+    pub(super) fn veil(&self) -> Option<Veil> {
+        let link = self.link().filter(|_| self.policy.hide_addresses)?;
+        Some(Veil { inner: link.peer.ip(), outer: self.outer })
+    }
+}
+
+/// An address, and what to write in its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Veil {
+    inner: IpAddr,
+    outer: IpAddr,
+}
+
+/// Writes a line anew (P2), behind what is there.
+pub(super) fn print(reply: &ReplyLine<'_>, veil: Option<Veil>, out: &mut Vec<u8>) {
+    let start = out.len();
+    reply.write_to(out);
+    let line = out.get(start..).unwrap_or_default();
+    if let Some(line) = veil.and_then(|veil| replace_address(line, veil.inner, veil.outer)) {
+        out.truncate(start);
+        out.extend_from_slice(&line);
     }
 }
 

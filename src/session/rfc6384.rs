@@ -126,7 +126,7 @@ impl Machine {
         if !self.translates() || !fit || self.algs.sequence {
             return self.say(Side::Downstream, reply);
         }
-        self.say(Side::Upstream, &b"NOOP\r\n"[..]);
+        self.say(Side::Upstream, b"NOOP\r\n");
         let wait = now + self.policy.timeouts.reply;
         self.pending.push_back(Pending::new(Kind::Noop(reply), wait));
     }

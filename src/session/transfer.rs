@@ -9,8 +9,10 @@ use super::event::{
 use super::grant::{Grant, Modes};
 use super::machine::{Machine, Phase, within};
 use super::pending::{Kind, Pending};
+use super::replies::{Veil, print};
 use crate::ftp::canned;
 use crate::ftp::command::Command;
+use crate::ftp::reply::ReplyLine;
 
 /// What is kept of a final reply that waits for the data; inner lines beyond are left out (P24).
 const MAX_HELD_REPLY: usize = 64 << 10;
@@ -68,7 +70,7 @@ impl Machine {
             held: Vec::new(),
             server_code: None,
         }));
-        self.say(Side::Upstream, command.to_line());
+        self.write(Side::Upstream, |line| command.write_to(line));
         let protection = self.secure.protection();
         if protection != Protection::default() {
             self.advance(Stage::Protected(protection));
@@ -124,15 +126,17 @@ impl Machine {
     }
 
     /// Keeps a line of the final reply until the data plane has reported.
-    pub(super) fn hold_line(&mut self, line: &[u8], last: bool) {
+    pub(super) fn hold_line(&mut self, reply: &ReplyLine<'_>) {
+        let veil = self.veil();
         if let Grant::Running(running) = &mut self.grant {
-            hold(&mut running.held, line, last);
+            hold(&mut running.held, reply, veil);
         }
     }
 
     /// The same for the reply to ABOR, which comes after that and in one piece.
-    pub(super) fn hold_abor_line(&mut self, line: &[u8], last: bool) {
-        hold(&mut self.held_abor, line, last);
+    pub(super) fn hold_abor_line(&mut self, reply: &ReplyLine<'_>) {
+        let veil = self.veil();
+        hold(&mut self.held_abor, reply, veil);
     }
 
     /// The reply to ABOR is whole. If it overtook the data, nobody wants the rest of them (P33).
@@ -277,8 +281,10 @@ impl Machine {
 }
 
 /// What is too long is cut in the middle, never at its end.
-pub(super) fn hold(held: &mut Vec<u8>, line: &[u8], last: bool) {
-    if last || held.len() + line.len() <= MAX_HELD_REPLY {
-        held.extend_from_slice(line);
+pub(super) fn hold(held: &mut Vec<u8>, reply: &ReplyLine<'_>, veil: Option<Veil>) {
+    let before = held.len();
+    print(reply, veil, held);
+    if !reply.ends() && held.len() > MAX_HELD_REPLY {
+        held.truncate(before);
     }
 }

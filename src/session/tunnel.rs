@@ -31,9 +31,9 @@ impl Machine {
 
     /// Held until it is certain that the client may have it.
     pub(super) fn auth_line(&mut self, index: usize, reply: &ReplyLine<'_>) {
-        let line = self.line(reply);
+        let veil = self.veil();
         if let Some(Kind::Auth(words)) = self.pending.get_mut(index).map(|p| &mut p.kind) {
-            hold(words, &line, reply.ends());
+            hold(words, reply, veil);
         }
     }
 

@@ -56,10 +56,8 @@ pub(crate) struct SessionInfo {
     /// AUTH was the server's: nothing more is known of the session.
     pub(crate) tunnel: bool,
     /// TLS of the client's and the server's control connection.
-    tls: [Option<ControlTls>; 2],
+    tls: [Option<Box<ControlTls>>; 2],
     opened: Instant,
-    /// As sent with USER.
-    pub(crate) user: Vec<u8>,
     transfers: u64,
     uploaded: u64,
     downloaded: u64,
@@ -92,7 +90,6 @@ impl SessionInfo {
             tunnel: false,
             tls: [None, None],
             opened: Instant::now(),
-            user: Vec::new(),
             transfers: 0,
             uploaded: 0,
             downloaded: 0,
@@ -104,7 +101,7 @@ impl SessionInfo {
     pub(crate) fn secured(&mut self, side: Side, info: &TlsInfo) {
         let (version, cipher) = (info.version.as_str(), info.cipher);
         let subject = info.peer_subject.clone();
-        self.tls[side.index() & 1] = Some(ControlTls { version, cipher, subject });
+        self.tls[side.index() & 1] = Some(Box::new(ControlTls { version, cipher, subject }));
     }
 
     /// Writes the record of a transfer that is over, and its line of the xferlog.
@@ -147,9 +144,9 @@ impl SessionInfo {
         }
     }
 
-    /// Writes the record of the session; `reason` is a stable word such as
-    /// [`CloseReason::label`](crate::session::event::CloseReason::label).
-    pub(crate) fn closed(&self, reason: &'static str) {
+    /// Writes the record of the session. `user` is as sent with USER; `reason` is a stable word such
+    /// as [`CloseReason::label`](crate::session::event::CloseReason::label).
+    pub(crate) fn closed(&self, user: &[u8], reason: &'static str) {
         let subject = self.tls[0].as_ref().and_then(|tls| tls.subject.as_deref());
         let subject = subject.map(|subject| escape(subject.as_bytes()));
         info!(
@@ -158,7 +155,7 @@ impl SessionInfo {
             listener = &*self.listener,
             client = %Address(self.client),
             server = self.server.map(Address).map(field::display),
-            user = (!self.user.is_empty()).then(|| field::display(escape(&self.user))),
+            user = (!user.is_empty()).then(|| field::display(escape(user))),
             seconds = self.opened.elapsed().as_millis() as f64 / 1000.0,
             reason,
             transfers = self.transfers,

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
 
+use super::DESK;
 use crate::net::socket;
 use crate::net::stream::Stream;
 
@@ -83,8 +84,10 @@ impl Output {
             self.unflushed = false;
             flushed?;
         }
-        if self.is_empty() {
-            *self = Self::default();
+        if self.is_empty() && !self.bytes.is_empty() {
+            let sent = std::mem::take(self).bytes;
+            // There is none where the machine still uses it.
+            DESK.with_borrow_mut(|desk| desk.as_mut().map(|desk| desk.recycle(sent)));
         }
         Ok(())
     }

@@ -10,9 +10,12 @@ use crate::net::proxy_header::TlsFacts;
 use crate::session::event::{Event, Side};
 use crate::tls::{self, ClientSession, HandshakeError, ServerSession, TlsInfo};
 
-/// The TLS that belongs to one FTP session and dies with it.
+/// The TLS that belongs to one FTP session and dies with it. Without any it takes no room.
 #[derive(Default)]
-pub(super) struct SessionTls {
+pub(super) struct SessionTls(Option<Box<Parts>>);
+
+#[derive(Default)]
+struct Parts {
     /// Towards the client.
     downstream: Option<ServerSession>,
     /// Towards the server.
@@ -24,22 +27,27 @@ pub(super) struct SessionTls {
 }
 
 impl SessionTls {
+    fn parts(&mut self) -> &mut Parts {
+        self.0.get_or_insert_default()
+    }
+
     /// The client goes to this server: it has to prove to be that one.
     pub(super) fn name_server(&mut self, host: &str) {
-        self.server_name = Some(host.into());
+        self.parts().server_name = Some(host.into());
     }
 
     /// What the session's data connections need.
     pub(super) fn transfer(&self) -> TransferTls {
+        let Some(parts) = &self.0 else { return TransferTls::default() };
         TransferTls {
-            downstream: self.downstream.clone().zip(self.client.clone()),
-            upstream: self.upstream.clone(),
+            downstream: parts.downstream.clone().zip(parts.client.clone()),
+            upstream: parts.upstream.clone(),
         }
     }
 
     /// By what the client's data connection can be told from others, if it waits at most so long.
     pub(super) fn proof(&self, patience: Duration) -> Option<Proof> {
-        let session = self.downstream.clone()?;
+        let session = self.0.as_ref()?.downstream.clone()?;
         Some(Proof { session, patience })
     }
 }
@@ -47,12 +55,13 @@ impl SessionTls {
 impl SessionTls {
     /// The name that the client asked for.
     pub(super) fn authority(&self) -> Option<String> {
-        self.client.as_ref()?.sni.clone()
+        self.0.as_ref()?.client.as_ref()?.sni.clone()
     }
 
     /// The TLS of the client's control connection, for whom it may concern.
     pub(super) fn facts(&self) -> Option<TlsFacts> {
-        let TlsInfo { version, cipher, peer_name, peer_subject, .. } = self.client.as_ref()?;
+        let info = self.0.as_ref()?.client.as_ref()?;
+        let TlsInfo { version, cipher, peer_name, peer_subject, .. } = info;
         let client = peer_subject.as_ref().map(|_| peer_name.clone().unwrap_or_default());
         Some(TlsFacts { version: version.as_str(), cipher, client })
     }
@@ -71,17 +80,18 @@ impl Driver {
                     Some(quota) => session.paced(quota),
                     None => session,
                 };
-                self.tls.downstream = Some(session.clone());
+                self.tls.parts().downstream = Some(session.clone());
                 Box::new(move |stream| {
                     Box::pin(async move { session.accept_control(stream, within).await })
                 })
             }),
             Side::Upstream => self.rooms.server_tls.as_ref().map(|tls| -> Shake {
-                let session = match &self.tls.server_name {
+                let parts = self.tls.parts();
+                let session = match &parts.server_name {
                     Some(host) => tls.session_with(host),
                     None => tls.session(),
                 };
-                self.tls.upstream = Some(session.clone());
+                parts.upstream = Some(session.clone());
                 Box::new(move |stream| {
                     Box::pin(async move { tls::connect(stream, &session, within).await })
                 })
@@ -113,7 +123,7 @@ impl Driver {
                 );
                 self.info.secured(side, &info);
                 if side == Side::Downstream {
-                    self.tls.client = Some(info);
+                    self.tls.parts().client = Some(info);
                 }
                 Event::TlsUp(side)
             }

@@ -14,6 +14,6 @@ fn a_session_is_a_small_task() {
         size_of::<F>()
     }
     let (task, driver) = (size(super::serve), size_of::<super::Driver>());
-    assert!(task <= driver + 768, "{task} bytes, {driver} of them the driver");
-    assert!(driver <= 2048, "{driver} bytes");
+    assert!(task <= driver + 128, "{task} bytes, {driver} of them the driver");
+    assert!(driver <= 1536, "{driver} bytes");
 }

@@ -122,12 +122,11 @@ fn only_what_both_call_whole_is_ok() {
 #[test]
 fn a_session_is_summed_up() {
     let mut session = session();
-    session.user = b"anna\r\n".to_vec();
     let out = json_of(|| {
         session.transfer(&record(226, Some(report(Outcome::Delivered, 1000, 0))));
         session.transfer(&record(226, Some(report(Outcome::Delivered, 24, 7))));
         session.transfer(&record(550, None));
-        session.closed("quit");
+        session.closed(b"anna\r\n", "quit");
     });
     let last = out.lines().last().unwrap();
     for part in [
