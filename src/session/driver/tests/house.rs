@@ -60,8 +60,6 @@ impl House {
         // An address of loopback that nobody else uses: its data ports are ours alone.
         let address = IpAddr::V4(Ipv4Addr::new(127, a | 2, b, c.clamp(1, 254)));
         let door = TcpListener::bind((address, 0)).await.unwrap();
-        // As the listener does, whose connections have it from there.
-        socket::tune_control(&door, PATIENCE).unwrap();
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let data = DataOptions {
             downstream: PortOptions::new(PortRange { first: 15_000, last: 15_015 }),
