@@ -108,9 +108,15 @@ impl Shared<'_> {
                     socket::close_plainly(stream);
                 }
             }
-            if !download {
+            // Unread words of the client would make its end a reset: it is heard out as ever.
+            let delivered = outcome == Outcome::Delivered;
+            let speaks = || meter.bytes(Side::Upstream) > 0 || socket::has_unread(&client);
+            if !download || delivered && speaks() {
+                if download {
+                    let _ = socket::shutdown_write(&client);
+                }
                 report(outcome);
-                if let (Outcome::Delivered, Some(_place)) = (outcome, Lingering::enter()) {
+                if let (true, Some(_place)) = (delivered, Lingering::enter()) {
                     linger(meter, options, next).await;
                 }
                 return;

@@ -317,6 +317,11 @@ pub(crate) fn peek(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(rustix::net::recv(stream, buffer, rustix::net::RecvFlags::PEEK)?.0)
 }
 
+/// Whether something has arrived and was not read, as far as the reactor knows.
+pub(crate) fn has_unread(stream: &TcpStream) -> bool {
+    stream.try_io(Interest::READABLE, || peek(stream, &mut [0])).is_ok_and(|read| read > 0)
+}
+
 /// Raises the soft limit of open files to the hard one and says what it is now.
 ///
 /// # Errors

@@ -168,3 +168,22 @@ async fn after_the_final_reply_the_shorter_limit_holds() {
     assert_eq!(outcome, Outcome::Broken(Upstream, Fault::Stalled));
     read_reset(&mut client).await;
 }
+
+/// What a client says on a download is nobody's; left unread it would make our end a reset, and take
+/// with it what the client has yet to read.
+#[tokio::test]
+async fn a_client_that_speaks_on_a_download_gets_all_of_it() {
+    let Joined { mut client, mut server, mut transfer, .. } =
+        joined(patient(), Throttle::default(), Download).await;
+    let sent = noise(1 << 20);
+    server.write_all(&sent).await.unwrap();
+    client.readable().await.unwrap();
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    // Both are there when we look.
+    client.try_write(b"?").unwrap();
+    drop(server);
+    assert_eq!(report(&mut transfer).await.outcome, Outcome::Delivered);
+    assert!(read_all(&mut client).await == sent);
+}
