@@ -181,9 +181,11 @@ impl Ledger {
         let named = text.split_once("(|||").and_then(|(_, rest)| rest.split('|').next());
         let named = named.and_then(|port| port.parse::<u16>().ok());
         if text.contains(OURS) || named.is_some_and(|port| OUR_PORTS.contains(&port)) {
+            // The transfer is open, or the server is being asked for its part of it.
             let lease = match self.open {
                 Some(TransferPlan { downstream: Leg::Accept, .. }) => self.leases[0],
-                _ => None,
+                Some(_) => None,
+                None => self.leases[0].filter(|_| self.asked.is_some()),
             };
             let port = lease.ok_or("an address is told that nobody listens on")?.port();
             let comma = format!("{OURS},{},{})", port / 256, port % 256);
