@@ -61,7 +61,11 @@ impl Machine {
         let server = self.server_mode(client, link);
         self.begin(Modes { client, server }, target);
         if server.is_passive() {
-            let known = self.agreed == Some(server) && self.login.done && self.pending.is_empty();
+            // A line of the server that is here already is no reply to what it has yet to hear.
+            let known = self.agreed == Some(server)
+                && self.login.done
+                && self.pending.is_empty()
+                && !self.more[1];
             self.send_mode(server, None, now);
             if known {
                 self.tell_early(target);
