@@ -53,6 +53,7 @@ pub struct App {
     sockets: Vec<Vec<(TcpListener, Arc<Door>)>>,
     /// For each worker, its share of the ports that are forwarded one-to-one.
     forwarded: mirror::ByWorker,
+    standing: limits::Standing,
     addresses: Vec<SocketAddr>,
     acme: acme::Clients,
     shutdown: Duration,
@@ -94,7 +95,8 @@ impl App {
         let keys = config.listeners.iter().map(parts::keys).collect::<Result<Vec<_>, _>>()?;
         let xferlog = privileges.settle(config)?;
         let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
-        let seats = Seats::new(limits::most_sessions(descriptors, workers));
+        let standing = config.standing(workers);
+        let seats = Seats::new(limits::most_sessions(descriptors, standing));
         let mut parts = Parts::new(addresses.clone(), abilities, xferlog, seats);
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         let mut forwarded: mirror::ByWorker = (0..workers).map(|_| Vec::new()).collect();
@@ -112,7 +114,8 @@ impl App {
             doors.push(door);
         }
         let acme = parts.acme;
-        Ok(Self { doors, sockets, forwarded, addresses, acme, shutdown: config.shutdown })
+        let shutdown = config.shutdown;
+        Ok(Self { doors, sockets, forwarded, standing, addresses, acme, shutdown })
     }
 
     /// The control addresses, as bound.
@@ -212,7 +215,7 @@ impl App {
         }
         if let Ok(limit) = socket::descriptor_limit() {
             let sessions = self.doors.iter().map(|door| door.limits.sessions).sum();
-            let warning = limits::descriptor_warning(limit, self.sockets.len(), sessions);
+            let warning = limits::descriptor_warning(limit, self.standing, sessions);
             if let Some(warning) = warning {
                 tracing::warn!("{warning}");
             }

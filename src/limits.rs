@@ -76,28 +76,47 @@ const DESCRIPTORS_BUSY: u64 = 6;
 const DESCRIPTORS_IDLE: u64 = 2;
 /// Kept for what is no session: log, standard streams, resolver, waiting data ports.
 const DESCRIPTORS_PROCESS: u64 = 64;
-/// Kept for each worker: epoll, wake-up, control listeners, pooled pipes.
+/// Kept for each worker: epoll, wake-up, pooled pipes.
 const DESCRIPTORS_WORKER: u64 = 32;
 
+/// What is held whether or not there are sessions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing {
+    /// Threads with a runtime of their own.
+    pub(crate) workers: usize,
+    /// Sockets that listen for as long as the process lives, those of all workers together.
+    pub(crate) listening: usize,
+}
+
+impl Standing {
+    fn descriptors(self) -> u64 {
+        DESCRIPTORS_PROCESS + self.workers as u64 * DESCRIPTORS_WORKER + self.listening as u64
+    }
+}
+
 /// How many sessions can all be in a transfer at once under `limit` descriptors.
-fn busy_sessions(limit: u64, workers: usize) -> usize {
-    sessions_of(limit, workers, DESCRIPTORS_BUSY)
+fn busy_sessions(limit: u64, standing: Standing) -> usize {
+    sessions_of(limit, standing, DESCRIPTORS_BUSY)
 }
 
 /// How many sessions may be open at once under `limit` descriptors. They can all be at rest; more
 /// would starve accept, so that those turned away would get no 421 but silence (S24).
-pub(crate) fn most_sessions(limit: u64, workers: usize) -> usize {
-    sessions_of(limit, workers, DESCRIPTORS_IDLE).max(1)
+pub(crate) fn most_sessions(limit: u64, standing: Standing) -> usize {
+    sessions_of(limit, standing, DESCRIPTORS_IDLE).max(1)
 }
 
 /// What to say at start when the configured number of sessions does not fit; `None` = it fits.
-pub(crate) fn descriptor_warning(limit: u64, workers: usize, sessions: usize) -> Option<String> {
-    let busy = busy_sessions(limit, workers);
+pub(crate) fn descriptor_warning(
+    limit: u64,
+    standing: Standing,
+    sessions: usize,
+) -> Option<String> {
+    let busy = busy_sessions(limit, standing);
     if sessions <= busy {
         return None;
     }
-    let idle = most_sessions(limit, workers);
-    let wanted = sessions as u64 * DESCRIPTORS_BUSY + reserved(workers);
+    let idle = most_sessions(limit, standing);
+    let wanted = sessions as u64 * DESCRIPTORS_BUSY + standing.descriptors();
     Some(format!(
         "{limit} descriptors carry {busy} sessions in a transfer and no more than {idle} at rest, but \
          {sessions} are allowed: raise the limit to {wanted} (systemd: LimitNOFILE={wanted}; shell: \
@@ -105,13 +124,9 @@ pub(crate) fn descriptor_warning(limit: u64, workers: usize, sessions: usize) ->
     ))
 }
 
-fn reserved(workers: usize) -> u64 {
-    DESCRIPTORS_PROCESS + workers as u64 * DESCRIPTORS_WORKER
-}
-
 /// What is kept for the rest is never more than half: with very few, sessions come first.
-fn sessions_of(limit: u64, workers: usize, each: u64) -> usize {
-    let kept = reserved(workers).min(limit / 2);
+fn sessions_of(limit: u64, standing: Standing, each: u64) -> usize {
+    let kept = standing.descriptors().min(limit / 2);
     usize::try_from((limit - kept) / each).unwrap_or(usize::MAX)
 }
 

@@ -15,7 +15,7 @@ use super::{BuildError, Stop, outgoing, transparent};
 use crate::advertise::options::Mapping;
 use crate::config::{Config, ListenerConfig};
 use crate::ftp::addr::canonical_end;
-use crate::limits;
+use crate::limits::{self, Standing};
 use crate::listener::Door;
 use crate::net::socket;
 use crate::registry::seats::Seats;
@@ -47,7 +47,8 @@ impl Single {
         let reached: Vec<_> = stream.local_addr().into_iter().map(canonical_end).collect();
         outgoing::check(&listener, &reached)?;
         let descriptors = socket::descriptor_limit().unwrap_or(u64::MAX);
-        let seats = Seats::new(limits::most_sessions(descriptors, 1));
+        let standing = Standing { workers: 1, listening: 0 };
+        let seats = Seats::new(limits::most_sessions(descriptors, standing));
         let door = Parts::new(reached, abilities, xferlog, seats).door(&listener, keys, None)?;
         let door = Arc::new(door);
         Ok(Self { door, stream, shutdown: config.shutdown })

@@ -337,9 +337,9 @@ impl Report {
 
     fn descriptors(&mut self, config: &Config) {
         let Ok(limit) = socket::descriptor_limit() else { return };
-        let workers = worker_count(config.workers);
+        let standing = config.standing(worker_count(config.workers));
         let sessions = config.listeners.iter().map(|listener| listener.limits.sessions).sum();
-        match limits::descriptor_warning(limit, workers, sessions) {
+        match limits::descriptor_warning(limit, standing, sessions) {
             Some(warning) => self.warn(warning),
             None => self.good(format!("{limit} descriptors are enough for {sessions} sessions")),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::advertise::options::AdvertiseOptions;
 use crate::data::options::{DataOptions, PortRange};
-use crate::limits::{AccessList, LimitOptions};
+use crate::limits::{AccessList, LimitOptions, Standing};
 use crate::net::balancers::HeaderOptions;
 use crate::privileges::RunAs;
 use crate::session::policy::{ClientTls, Policy};
@@ -29,6 +29,14 @@ pub struct Config {
     pub(crate) workers: Option<NonZeroUsize>,
     /// Whom it becomes when it was started as root; `None`: it stays what it is.
     pub(crate) run_as: Option<RunAs>,
+}
+
+impl Config {
+    /// What so many workers hold whether or not there are sessions.
+    pub(crate) fn standing(&self, workers: usize) -> Standing {
+        let listening = self.listeners.iter().map(|listener| listener.listening(workers)).sum();
+        Standing { workers, listening }
+    }
 }
 
 /// One door with its own settings: the global sections overlaid with the listener's own.
@@ -72,6 +80,14 @@ impl ListenerConfig {
     pub(crate) fn mirrored(&self) -> Option<PortRange> {
         let passes = self.policy.tls.client == ClientTls::Passthrough;
         self.data.forwarded.filter(|_| passes)
+    }
+
+    /// Sockets that listen for it for as long as the process lives; of those that are handed over
+    /// by name, one for each name.
+    fn listening(&self, workers: usize) -> usize {
+        let addresses = self.bind.len() + self.handed.len();
+        let mirrored = self.mirrored().map_or(0, |range| (range.first..=range.last).len());
+        addresses * (workers + mirrored)
     }
 }
 

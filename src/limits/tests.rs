@@ -24,24 +24,37 @@ fn deny_wins_and_nothing_allowed_is_nobody() {
     }
 }
 
+/// Two workers, and so many sockets that listen.
+fn listening(listening: usize) -> Standing {
+    Standing { workers: 2, listening }
+}
+
 #[test]
 fn descriptors_are_counted() {
-    assert_eq!(busy_sessions(64 + 2 * 32 + 6 * 100, 2), 100);
-    assert_eq!(busy_sessions(64 + 2 * 32 + 6 * 100 - 1, 2), 99);
-    assert_eq!(busy_sessions(10, 2), 0);
-    assert_eq!(busy_sessions(u64::MAX, 1), usize::try_from((u64::MAX - 96) / 6).unwrap());
-    assert_eq!(most_sessions(64 + 2 * 32 + 2 * 100, 2), 100);
-    assert_eq!(most_sessions(64, 2), 16);
-    assert_eq!(most_sessions(1, 2), 1);
+    const STANDING: u64 = 64 + 2 * 32 + 3;
+    assert_eq!(busy_sessions(STANDING + 6 * 100, listening(3)), 100);
+    assert_eq!(busy_sessions(STANDING + 6 * 100 - 1, listening(3)), 99);
+    assert_eq!(busy_sessions(10, listening(1)), 0);
+    let one = Standing { workers: 1, listening: 1 };
+    assert_eq!(busy_sessions(u64::MAX, one), usize::try_from((u64::MAX - 97) / 6).unwrap());
+    assert_eq!(most_sessions(STANDING + 2 * 100, listening(3)), 100);
+    assert_eq!(most_sessions(64, listening(1)), 16);
+    assert_eq!(most_sessions(1, listening(1)), 1);
+}
+
+#[test]
+fn many_listeners_leave_room_for_fewer_sessions() {
+    assert_eq!(most_sessions(1024, listening(2)), 447);
+    assert_eq!(most_sessions(1024, listening(2 * 150)), 298);
 }
 
 #[test]
 fn the_warning_names_a_limit_that_is_enough() {
-    assert_eq!(descriptor_warning(10_000, 2, 1000), None);
+    assert_eq!(descriptor_warning(10_000, listening(2), 1000), None);
     for limit in [10, 1024] {
-        let warning = descriptor_warning(limit, 2, 4000).unwrap();
-        assert!(warning.contains("LimitNOFILE=24128"), "{warning}");
+        let warning = descriptor_warning(limit, listening(2), 4000).unwrap();
+        assert!(warning.contains("LimitNOFILE=24130"), "{warning}");
     }
-    assert_eq!(descriptor_warning(24_128, 2, 4000), None);
-    assert!(descriptor_warning(24_127, 2, 4000).is_some());
+    assert_eq!(descriptor_warning(24_130, listening(2), 4000), None);
+    assert!(descriptor_warning(24_129, listening(2), 4000).is_some());
 }

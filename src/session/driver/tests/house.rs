@@ -100,6 +100,8 @@ impl House {
             server_tls: None,
             xferlog: None,
         };
+        // As the listener does it.
+        socket::tune_control(&door, rooms.keepalive).unwrap();
         let (registry, drain) = (Registry::new(), CancellationToken::new());
         Self { rooms: Arc::new(rooms), registry, door, server: Some(server), drain }
     }
