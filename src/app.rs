@@ -21,17 +21,16 @@ pub(crate) mod privileges;
 mod router;
 pub(crate) mod single;
 pub(crate) mod transparent;
+mod workers;
 
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::limits;
@@ -44,6 +43,7 @@ pub use error::BuildError;
 use handed::Handed;
 use parts::Parts;
 use privileges::Privileges;
+pub use workers::NoWorker;
 
 /// Everything bound and ready; nothing accepted yet.
 #[derive(Debug)]
@@ -145,20 +145,7 @@ impl App {
         let secured = self.doors.iter().flat_map(|door| Secured::of(door)).collect();
         tokio::spawn(certificates::keep(secured, wake.clone(), stop.clone()));
         tokio::spawn(self.acme.keep(wake, stop.clone()));
-        let (mut threads, mut failed) = (Vec::new(), None);
-        let sockets = self.sockets.into_iter().zip(self.forwarded);
-        for (number, (sockets, forwarded)) in sockets.enumerate() {
-            match worker(number, sockets, forwarded, stop.clone()) {
-                Ok(thread) => threads.push(thread),
-                Err(error) => {
-                    tracing::error!(%error, "cannot start a worker thread");
-                    failed = Some(error);
-                }
-            }
-        }
-        if let (true, Some(error)) = (threads.is_empty(), failed) {
-            return Err(NoWorker(error));
-        }
+        let threads = workers::start(self.sockets.into_iter().zip(self.forwarded), &stop)?;
         tracing::info!("ready");
         notify::ready();
         let ended = tokio::task::spawn_blocking(move || {
@@ -248,54 +235,4 @@ pub(crate) fn control_ports(addresses: &[SocketAddr]) -> String {
     ports.dedup();
     let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
     ports.join(", ")
-}
-
-/// No thread to serve anybody.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "no worker can be started: {0}; it may take more descriptors (ulimit -n, LimitNOFILE) or more \
-     tasks (TasksMax)"
-)]
-pub struct NoWorker(io::Error);
-
-/// A thread with a runtime of its own, and the sessions that come in through its sockets. Ends
-/// with the number of those it had to cut off.
-fn worker(
-    number: usize,
-    sockets: Vec<(TcpListener, Arc<Door>)>,
-    forwarded: Vec<mirror::ForwardedPort>,
-    stop: Stop,
-) -> io::Result<JoinHandle<usize>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let serve = async move {
-        let sessions = TaskTracker::new();
-        for (socket, door) in sockets {
-            match tokio::net::TcpListener::from_std(socket) {
-                Ok(socket) => {
-                    tokio::spawn(door.keep(socket, sessions.clone(), stop.drain.clone()));
-                }
-                Err(error) => tracing::error!(%error, "cannot watch a control socket"),
-            }
-        }
-        for (socket, mirror) in forwarded {
-            match tokio::net::TcpListener::from_std(socket) {
-                Ok(socket) => drop(tokio::spawn(mirror.keep(socket))),
-                Err(error) => tracing::error!(%error, "cannot watch a forwarded port"),
-            }
-        }
-        stop.started().await;
-        sessions.close();
-        tokio::select! {
-            () = sessions.wait() => {}
-            () = stop.kill.cancelled() => {}
-        }
-        sessions.len()
-    };
-    let work = move || {
-        let cut_off = runtime.block_on(serve);
-        // Not waiting for a resolver that does not answer.
-        runtime.shutdown_background();
-        cut_off
-    };
-    thread::Builder::new().name(format!("worker-{number}")).spawn(work)
 }

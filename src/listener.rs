@@ -1,6 +1,7 @@
 //! The doors: accept, look who it is, start a session.
 
 pub(crate) mod preamble;
+pub(crate) mod team;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +23,7 @@ use crate::session::driver;
 use crate::session::driver::arrival::Arrival;
 use crate::session::driver::rooms::Rooms;
 use preamble::Preamble;
+use team::{Member, Team};
 
 /// First and longest pause after accept(2) failed: a lack of descriptors must not spin (S24).
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -52,13 +54,15 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// Accepts until `drain`; sessions run on this worker and are counted in `sessions`.
+    /// Accepts until `drain`, on the worker number `own` of the team. Sessions run there too, unless
+    /// another one has much less to do.
     pub(crate) async fn keep(
         self: Arc<Self>,
         listener: TcpListener,
-        sessions: TaskTracker,
+        (team, own): (Team, usize),
         drain: CancellationToken,
     ) {
+        let Some(member) = team.get(own) else { return };
         if let Err(error) = socket::tune_control(&listener, self.rooms.keepalive) {
             tracing::warn!(listener = &*self.rooms.name, %error, "connections are not kept alive");
         }
@@ -73,7 +77,10 @@ impl Door {
                     pause = BACK_OFF.0;
                     // The client waits for the greeting.
                     socket::expect_nothing(&stream);
-                    self.welcome(stream, peer, &sessions, &drain);
+                    match team::relief(&team, own) {
+                        Some(other) => self.hand_over(stream, peer, other, &drain),
+                        None => self.welcome(stream, peer, &member.sessions, &drain),
+                    }
                 }
                 Err(error) if is_peers_doing(&error) => {}
                 Err(error) => {
@@ -89,6 +96,24 @@ impl Door {
                 }
             }
         }
+    }
+
+    /// Has another worker welcome the client.
+    fn hand_over(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        to: &Member,
+        drain: &CancellationToken,
+    ) {
+        let Ok(stream) = stream.into_std() else { return };
+        let (door, sessions, drain) = (self.clone(), to.sessions.clone(), drain.clone());
+        let welcome = async move {
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                door.welcome(stream, peer, &sessions, &drain);
+            }
+        };
+        to.sessions.spawn_on(welcome, &to.runtime);
     }
 
     /// Starts a session, if there is room for it, that is counted in `sessions`.

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 /// Sizes of pipes: a transfer starts with the first and outgrows it.
 const SIZES: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
 /// A pipe of the next size is worth its price once so many times its size was moved.
-const WORTH: u64 = 4;
+const WORTH: u64 = 1;
 /// Empty pipes of each size that a worker keeps: two descriptors each.
 const KEPT: usize = 16;
 /// After the kernel refused a pipe, a worker copies so many times before it asks again.
