@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 
-use idle::{ftp, profile};
+use idle::ftp;
+use idle::profile::{self, Held};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rustls::ClientConfig;
 use tempfile::TempDir;
@@ -96,12 +97,15 @@ async fn table(tls: bool) -> anyhow::Result<()> {
 const GROUND: [&str; 7] =
     ["alloc::", "backtrace::", "core::ops", "dhat", "__rust", "std::", "core::option"];
 
-/// Which part asked for a block: the first frame above the ground.
-fn part(frames: &[&str]) -> String {
+/// Which part asked for blocks: the first frame above the ground; and how large they are, where each
+/// session has one.
+fn part(frames: &[&str], held: Held) -> String {
     let names = frames.iter().map(|frame| frame.split_once(": ").map_or(*frame, |(_, name)| name));
     let mut known = names.filter(|name| !GROUND.iter().any(|ground| name.contains(ground)));
     let name = known.next().unwrap_or("?");
-    name.split_once(" (").map_or(name, |(name, _)| name).to_owned()
+    let name = name.split_once(" (").map_or(name, |(name, _)| name);
+    let size = held.bytes / held.blocks;
+    if held.blocks < FEW as f64 / 2.0 { name.to_owned() } else { format!("{name}, {size:.0} each") }
 }
 
 /// A server, a configuration for a gateway in front of it.

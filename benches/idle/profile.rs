@@ -31,16 +31,17 @@ pub(crate) struct Held {
 
 pub(crate) type Parts = BTreeMap<String, Held>;
 
-/// What each part held.
-pub(crate) fn read(path: &Path, part: impl Fn(&[&str]) -> String) -> anyhow::Result<Parts> {
+/// What each part held, as `part` calls it by who asked for its blocks and how large they are.
+pub(crate) fn read(path: &Path, part: impl Fn(&[&str], Held) -> String) -> anyhow::Result<Parts> {
     let file: File = serde_json::from_slice(&std::fs::read(path)?)?;
     let mut parts = Parts::new();
     for point in file.pps {
         let frames: Vec<&str> =
             point.fs.iter().filter_map(|frame| file.ftbl.get(*frame)).map(String::as_str).collect();
-        let held = parts.entry(part(&frames)).or_default();
-        held.bytes += point.gb as f64;
-        held.blocks += point.gbk as f64;
+        let held = Held { bytes: point.gb as f64, blocks: point.gbk as f64 };
+        let sum = parts.entry(part(&frames, held)).or_default();
+        sum.bytes += held.bytes;
+        sum.blocks += held.blocks;
     }
     Ok(parts)
 }

@@ -18,6 +18,7 @@ mod tunnel;
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -75,8 +76,9 @@ struct Driver {
     machine: Machine,
     rooms: Arc<Rooms>,
     permit: SessionPermit,
-    /// How the client came.
-    arrival: Arrival,
+    /// The address that the client reached, and the server it aims at where it chooses one.
+    reached: SocketAddr,
+    aim: Option<SocketAddr>,
     info: SessionInfo,
     /// The client's and the server's.
     controls: [Control; 2],
@@ -109,16 +111,17 @@ pub(crate) fn serve(
     permit: SessionPermit,
     drain: CancellationToken,
 ) -> impl Future<Output = ()> + Send {
-    let Arrival { client, local, .. } = arrival;
+    let Arrival { client, own, local, server, .. } = arrival;
     let now = now();
     let mut driver = Driver {
         machine: Machine::new(rooms.policy.clone(), client, local, now),
         info: SessionInfo::new(permit.id(), rooms.name.clone(), client, rooms.xferlog.clone()),
-        arrival,
+        reached: local,
+        aim: server,
         throttle: rooms.throttle.session(&rooms.data.rates),
         rooms,
         permit,
-        controls: [Control::new(stream, arrival.own), Control::default()],
+        controls: [Control::new(stream, own), Control::default()],
         tls: SessionTls::default(),
         connecting: None,
         leases: [None, None],

@@ -93,7 +93,7 @@ impl Machine {
                     }
                     command.arg = login.user;
                 }
-                self.login.user = command.arg.to_vec();
+                self.login.user = command.arg.into();
             }
             _ => {}
         }

@@ -106,7 +106,7 @@ pub(super) struct Link {
 /// Who the client is.
 #[derive(Debug, Default)]
 pub(super) struct Login {
-    pub(super) user: Vec<u8>,
+    pub(super) user: Box<[u8]>,
     pub(super) done: bool,
     /// [`Action::LoggedIn`] was given, which is once a session.
     pub(super) told: bool,

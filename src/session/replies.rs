@@ -192,7 +192,7 @@ impl Machine {
                 self.algs = Algs::default();
                 self.binary = false;
                 // Nobody is logged in: the deadline of the login counts anew (P109).
-                self.login.user.clear();
+                self.login.user = Box::default();
                 self.login.done = false;
                 self.opened = now;
             }

@@ -74,7 +74,7 @@ impl Machine {
         self.release();
         self.fresh = true;
         self.epsv_all = false;
-        self.login.user.clear();
+        self.login.user = Box::default();
     }
 
     pub(super) fn start_tls(&mut self, side: Side) {

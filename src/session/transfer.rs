@@ -271,7 +271,7 @@ impl Machine {
         self.act(Action::Record(Box::new(TransferRecord {
             verb: running.verb,
             path: running.path,
-            user: self.login.user.clone(),
+            user: self.login.user.to_vec(),
             direction: running.direction,
             binary: self.binary,
             client_mode: running.modes.client.name(),

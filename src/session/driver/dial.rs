@@ -16,8 +16,8 @@ impl Driver {
     /// To the configured server, or to the one that the client aims at.
     pub(super) fn dial(&mut self) {
         let upstream = self.rooms.upstream.clone();
-        let (to, within) = (self.arrival.server, self.rooms.connect);
-        let client = Some(self.arrival.client.ip());
+        let (to, within) = (self.aim, self.rooms.connect);
+        let client = Some(self.info.client.ip());
         let dial = async move { upstream.connect(to, client, within).await };
         self.connecting = Some(self.introduced(dial));
     }
@@ -27,7 +27,7 @@ impl Driver {
         self.tls.name_server(&host);
         let (upstream, rooms) = (self.rooms.upstream.clone(), self.rooms.clone());
         let server = HostPort { host, port };
-        let client = Some(self.arrival.client.ip());
+        let client = Some(self.info.client.ip());
         let dial = async move {
             upstream.connect_named(server, &rooms.destinations, client, rooms.connect).await
         };

@@ -83,7 +83,7 @@ impl Driver {
 
     /// The address to put into 227, by the rule that is logged with it (P66).
     fn advertised(&mut self) -> Result<IpAddr, ListenError> {
-        let (client, local) = (self.info.client.ip(), self.arrival.local.ip());
+        let (client, local) = (self.info.client.ip(), self.reached.ip());
         let choice = self.rooms.advertiser.choose(client, local);
         let choice = choice.ok_or(ListenError::NoAddress)?;
         tracing::debug!(
@@ -127,9 +127,7 @@ impl Driver {
         let rooms = &self.rooms;
         let device = rooms.upstream.options().device.filter(|_| side == Side::Upstream);
         let (from, port, borrowed) = match side {
-            Side::Downstream if rooms.lends => {
-                (Some(self.arrival.local), rooms.data.source_port, true)
-            }
+            Side::Downstream if rooms.lends => (Some(self.reached), rooms.data.source_port, true),
             Side::Downstream => (client.local(), rooms.data.source_port, false),
             Side::Upstream => {
                 let port = rooms.data.upstream_source_port;

@@ -21,7 +21,7 @@ impl Driver {
             // Before AUTH nothing is known of the client's TLS, unless we were told to greet it
             // ourselves and so dial later.
             let facts = Facts { tls: self.tls.facts(), ..self.facts() };
-            version.header(self.arrival.client, self.arrival.local, &facts)
+            version.header(self.info.client, self.reached, &facts)
         });
         Box::pin(async move { upstream.introduce(dial.await?, header).await })
     }
@@ -31,8 +31,8 @@ impl Driver {
     /// that the server chose.
     pub(super) fn data_header(&self, to: SocketAddr) -> Option<Arc<[u8]>> {
         let [_, version] = self.rooms.upstream.options().proxy;
-        let reached = SocketAddr::new(self.arrival.local.ip(), to.port());
-        let header = version?.header(self.arrival.client, reached, &self.facts());
+        let reached = SocketAddr::new(self.reached.ip(), to.port());
+        let header = version?.header(self.info.client, reached, &self.facts());
         Some(header.into())
     }
 

@@ -1,6 +1,7 @@
 //! Bytes on their way to one control connection.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -15,8 +16,8 @@ use crate::net::stream::Stream;
 pub(super) struct Output {
     bytes: Vec<u8>,
     sent: usize,
-    /// The byte to be marked urgent (P30).
-    urgent: Option<usize>,
+    /// The end of what ends with the byte to be marked urgent (P30).
+    urgent: Option<NonZeroUsize>,
     /// TLS may still hold some of what was written.
     unflushed: bool,
 }
@@ -44,7 +45,7 @@ impl Output {
             self.bytes.extend_from_slice(&bytes);
         }
         if urgent {
-            self.urgent = self.bytes.len().checked_sub(1);
+            self.urgent = NonZeroUsize::new(self.bytes.len());
         }
     }
 
@@ -53,7 +54,8 @@ impl Output {
     fn forget_sent(&mut self) {
         if self.sent >= self.len() {
             self.bytes.drain(..self.sent);
-            self.urgent = self.urgent.and_then(|at| at.checked_sub(self.sent));
+            let end = self.urgent.and_then(|end| end.get().checked_sub(self.sent));
+            self.urgent = end.and_then(NonZeroUsize::new);
             self.sent = 0;
         }
     }
@@ -94,7 +96,7 @@ impl Output {
 
     fn poll_step(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let rest = self.bytes.get(self.sent..).unwrap_or_default();
-        let mark = self.urgent.and_then(|at| at.checked_sub(self.sent));
+        let mark = self.urgent.and_then(|end| end.get().checked_sub(self.sent + 1));
         // There is no urgent data under TLS (P31).
         let (Some(mark), Stream::Plain(stream)) = (mark, &mut *stream) else {
             return Pin::new(stream).poll_write(cx, rest);

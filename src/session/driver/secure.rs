@@ -74,7 +74,7 @@ impl Driver {
         let shake: Option<Shake> = match side {
             Side::Downstream => self.rooms.client_tls.as_ref().map(|tls| -> Shake {
                 let handshakes = self.rooms.handshakes.as_ref();
-                let quota = handshakes.map(|all| all.of(self.arrival.client.ip()));
+                let quota = handshakes.map(|all| all.of(self.info.client.ip()));
                 let session = tls.session();
                 let session = match quota {
                     Some(quota) => session.paced(quota),
