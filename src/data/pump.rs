@@ -10,7 +10,6 @@ use super::meter::Meter;
 use super::splice::Pipe;
 use super::throttle::Limits;
 use crate::net::socket;
-use crate::net::turn::give_way;
 use crate::session::event::Side;
 
 /// Bytes copied before a pipe is worth its system calls: listings and small files never see one.
@@ -126,25 +125,32 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// Once through the pipe, then the other transfers of the worker have their turn: when ours
-    /// comes again there is more to move at once, and seldom nothing. The pipe is not held
-    /// meanwhile.
-    async fn splice(&self, mut pipe: Pipe, allowed: usize) -> Result<Step, Side> {
-        let filled = pipe.fill(self.from, allowed);
-        let filled = self.unbroken(self.into.other(), filled)?;
-        while !pipe.is_empty() {
-            match self.unbroken(self.into, pipe.drain(self.to))? {
-                Some(written) => self.moved(written),
-                None => self.writable().await?,
+    /// A burst through the pipe: until the source has no more for now, or others want a turn. The
+    /// pipe is not held while the source is silent.
+    async fn splice(&self, mut pipe: Pipe, mut allowed: usize) -> Result<Step, Side> {
+        for _ in 0..ROUNDS {
+            let filled = pipe.fill(self.from, allowed);
+            let Some(filled) = self.unbroken(self.into.other(), filled)? else {
+                pipe.give_back();
+                return Ok(Step::More);
+            };
+            if filled == 0 {
+                pipe.give_back();
+                return Ok(Step::End);
+            }
+            while !pipe.is_empty() {
+                match self.unbroken(self.into, pipe.drain(self.to))? {
+                    Some(written) => self.moved(written),
+                    None => self.writable().await?,
+                }
+            }
+            allowed -= filled;
+            if allowed == 0 {
+                break;
             }
         }
         pipe.give_back();
-        match filled {
-            None => return Ok(Step::More),
-            Some(0) => return Ok(Step::End),
-            Some(_) => {}
-        }
-        give_way().await;
+        tokio::task::yield_now().await;
         Ok(Step::More)
     }
 

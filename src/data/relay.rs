@@ -20,7 +20,6 @@ use super::throttle::Throttle;
 use super::transfer::Progress;
 use crate::net::socket;
 use crate::net::stream::Stream;
-use crate::net::turn::give_way;
 use crate::session::event::{Direction, Outcome, Side};
 use verdict::Verdict;
 
@@ -186,6 +185,19 @@ async fn linger(
         }
     };
     let _ = timeout(options.close, rest).await;
+}
+
+/// Lets every task of this worker that is ready go first.
+async fn give_way() {
+    let mut asked = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut asked, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// A place among those of this worker that linger.

@@ -15,4 +15,3 @@ pub(crate) mod stream;
 pub(crate) mod tls_stream;
 pub(crate) mod transparent;
 pub(crate) mod tuning;
-pub(crate) mod turn;
