@@ -47,11 +47,16 @@ impl Clock {
     }
 
     fn wait(&self, fd: impl AsFd, flags: PollFlags) -> Result<(), Stop> {
+        self.wait_for(&mut [PollFd::new(&fd, flags)])
+    }
+
+    /// Until one of them is ready.
+    fn wait_for(&self, any: &mut [PollFd<'_>]) -> Result<(), Stop> {
         self.check()?;
         let next = self.kill.map_or(self.bound, |kill| kill.min(self.bound));
         let left = next.saturating_duration_since(Instant::now());
         let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(&fd, flags)], Some(&left)) {
+        match poll(any, Some(&left)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(io::Error::from(error).into()),
         }
@@ -72,12 +77,6 @@ impl Clock {
                 Ok(done) => return Ok(done),
             }
         }
-    }
-
-    pub fn accept(&self, listener: &TcpListener) -> Result<TcpStream, Stop> {
-        let accepted = self.until_done(listener, PollFlags::IN, || listener.accept())?;
-        accepted.0.set_nonblocking(true)?;
-        Ok(accepted.0)
     }
 
     /// Bytes, or 0 at the end.
@@ -130,6 +129,33 @@ impl Control {
             }
             if self.input.len() > MAX_LINE {
                 return Err(Stop::Broken("endless line".into()));
+            }
+        }
+    }
+
+    /// The data connection, unless the server's refusal comes first.
+    pub fn accept(&mut self, listener: &TcpListener, clock: &Clock) -> Result<TcpStream, Stop> {
+        loop {
+            match listener.accept() {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                accepted => {
+                    let (stream, _) = accepted?;
+                    stream.set_nonblocking(true)?;
+                    return Ok(stream);
+                }
+            }
+            let mut chunk = [0; 512];
+            match self.stream.read(&mut chunk) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    let ready = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+                    clock.wait_for(&mut [ready(listener.as_fd()), ready(self.stream.as_fd())])?;
+                }
+                Err(e) => return Err(e.into()),
+                Ok(0) => return Err(Stop::Broken("control connection ended".into())),
+                Ok(got) => self.input.extend_from_slice(&chunk[..got]),
+            }
+            if self.input.ends_with(b"\n") && self.input.starts_with(b"4") {
+                return Err(Stop::Broken(String::from_utf8_lossy(&self.input).into_owned()));
             }
         }
     }

@@ -157,7 +157,8 @@ impl Player<'_> {
         self.phase = Phase::Opening;
         self.ask(&format!("{} v{size}", if upload { "STOR" } else { "RETR" }), '1')?;
         if let Some(listener) = listener {
-            let stream = self.clock.accept(&listener)?;
+            let clock = self.clock;
+            let stream = self.control()?.accept(&listener, &clock)?;
             self.opened(stream);
         }
         self.phase = Phase::Moving;
