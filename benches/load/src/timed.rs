@@ -144,6 +144,9 @@ impl Control {
                     return Ok(stream);
                 }
             }
+            if self.input.ends_with(b"\n") && self.input.starts_with(b"4") {
+                return Err(Stop::Broken(String::from_utf8_lossy(&self.input).into_owned()));
+            }
             let mut chunk = [0; 512];
             match self.stream.read(&mut chunk) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
@@ -153,9 +156,6 @@ impl Control {
                 Err(e) => return Err(e.into()),
                 Ok(0) => return Err(Stop::Broken("control connection ended".into())),
                 Ok(got) => self.input.extend_from_slice(&chunk[..got]),
-            }
-            if self.input.ends_with(b"\n") && self.input.starts_with(b"4") {
-                return Err(Stop::Broken(String::from_utf8_lossy(&self.input).into_owned()));
             }
         }
     }
