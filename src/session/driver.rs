@@ -39,7 +39,7 @@ use crate::tls::{HandshakeError, TlsInfo};
 use crate::upstream::UpstreamError;
 use alarm::Alarm;
 use arrival::Arrival;
-use control::Control;
+use control::{Control, Short};
 use rooms::Rooms;
 use secure::SessionTls;
 
@@ -213,10 +213,14 @@ impl Driver {
         if !self.machine.wants_input(side) {
             return Poll::Pending;
         }
-        // A read also ends at the urgent mark of a client's Synch, with ABOR behind it (P29).
-        let marks = side == Side::Downstream;
+        let short = match side {
+            Side::Upstream => Short::IsAll,
+            Side::Downstream if self.transfer.is_none() => Short::LineIsAll,
+            // There is something to abort: nothing is left to chance.
+            Side::Downstream => Short::SaysNothing,
+        };
         let control = self.control(side);
-        let read = SCRATCH.with_borrow_mut(|scratch| control.poll_read(scratch, marks, cx));
+        let read = SCRATCH.with_borrow_mut(|scratch| control.poll_read(scratch, short, cx));
         read.map(|read| match read {
             Ok(read @ 1..) => Input::Read(side, read),
             Ok(0) | Err(_) => Input::Eof(side),

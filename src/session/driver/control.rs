@@ -24,6 +24,18 @@ pub(super) type Shake = Box<dyn FnOnce(TcpStream) -> Handshake + Send>;
 pub(super) type Handshake =
     Pin<Box<dyn Future<Output = Result<(Stream, TlsInfo), HandshakeError>> + Send>>;
 
+/// What a short read from a peer tells: it also ends at the urgent mark of a client's Synch, with
+/// ABOR behind it (P29).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Short {
+    /// There is no more for now.
+    IsAll,
+    /// So it is if it ends a line.
+    LineIsAll,
+    /// Nothing.
+    SaysNothing,
+}
+
 /// One end of the session, with what is still to be written to it.
 #[derive(Default)]
 pub(super) struct Control {
@@ -109,16 +121,17 @@ impl Control {
         }
     }
 
-    /// One read into `scratch`; 0 is the end. With `marks` a short read does not mean that there is
-    /// no more.
+    /// One read into `scratch`; 0 is the end.
     pub(super) fn poll_read(
         &mut self,
         scratch: &mut [u8],
-        marks: bool,
+        short: Short,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         match &mut self.state {
-            State::Up(Stream::Plain(stream)) if marks => poll_plain(stream, scratch, cx),
+            State::Up(Stream::Plain(stream)) if short != Short::IsAll => {
+                poll_plain(stream, scratch, short == Short::LineIsAll, cx)
+            }
             State::Up(stream) => {
                 let mut buffer = ReadBuf::new(scratch);
                 ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
@@ -152,18 +165,20 @@ impl Control {
     }
 }
 
-/// Not AsyncRead, which takes any short read for an empty socket. Here only one that ends a line
-/// is: before the mark comes the IAC or IP of a Synch (RFC 854), or else a part of a line.
+/// Not AsyncRead, which takes any short read for an empty socket. Here only one that ends a line may
+/// be: before the mark comes the IAC or IP of a Synch (RFC 854), or else a part of a line.
 fn poll_plain(
     stream: &TcpStream,
     scratch: &mut [u8],
+    line_is_all: bool,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
     let room = scratch.len();
     loop {
         ready!(stream.poll_read_ready(cx))?;
-        let ends_line = |bytes: &[u8]| bytes.len() < room && bytes.last() == Some(&b'\n');
-        match socket::read(stream, scratch, ends_line) {
+        let is_all =
+            |bytes: &[u8]| line_is_all && bytes.len() < room && bytes.last() == Some(&b'\n');
+        match socket::read(stream, scratch, is_all) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             read => return Poll::Ready(read),
         }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tokio::net::TcpStream;
 
+use super::control::Short;
 use super::{Driver, LAST_WORDS, OUTPUT_LIMIT, SCRATCH, now};
 use crate::data::mirror::{Hall, MAX_PER_SESSION};
 use crate::data::transfer::{LegSource, Transfer};
@@ -105,9 +106,9 @@ impl Driver {
             if ended || self.control(side.other()).unsent() >= OUTPUT_LIMIT {
                 continue;
             }
-            let marks = side == Side::Downstream;
+            let short = if side == Side::Downstream { Short::SaysNothing } else { Short::IsAll };
             let control = self.control(side);
-            let read = SCRATCH.with_borrow_mut(|scratch| control.poll_read(scratch, marks, cx));
+            let read = SCRATCH.with_borrow_mut(|scratch| control.poll_read(scratch, short, cx));
             if let Poll::Ready(read) = read {
                 self.turn = side.other();
                 return Poll::Ready(match read {

@@ -86,6 +86,19 @@ async fn an_urgent_abor_is_recognised() {
     }
 }
 
+/// P29: the mark directly behind a line that came before it.
+#[tokio::test]
+async fn an_urgent_abor_behind_a_whole_line_is_recognised() {
+    let house = House::new(Policy::default()).await;
+    let mut session = house.login().await;
+    let _data = session.retr().await;
+    session.client.write(b"NOOP\r\n").await;
+    let socket = socket2::SockRef::from(session.client.0.get_ref());
+    assert_eq!(socket.send_out_of_band(b"\xff").unwrap(), 1);
+    session.client.write(b"\xf4\xff\xf2ABOR\r\n").await;
+    session.server.hears("ABOR").await;
+}
+
 /// P30: towards the server the Synch is urgent too.
 #[tokio::test]
 async fn abor_goes_on_urgently_where_the_server_needs_it() {
