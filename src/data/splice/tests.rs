@@ -79,3 +79,12 @@ fn refusal_of_the_kernel_is_not_asked_for_again_at_once() {
     assert!(Pipe::take(0, 64 << 10).is_none());
     assert!(Pipe::take(0, 64 << 10).is_some());
 }
+
+/// Sessions are let in by the descriptors that are left (S24): those of idle pipes are not.
+#[test]
+fn pool_takes_no_more_descriptors_than_are_kept_for_it() {
+    // Beside epoll, the wake-up and what they are made of.
+    const RUNTIME: usize = 8;
+    let pooled = 2 * KEPT * SIZES.len();
+    assert!((pooled + RUNTIME) as u64 <= crate::limits::DESCRIPTORS_WORKER);
+}
