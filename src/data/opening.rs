@@ -141,12 +141,15 @@ impl<'a> Opening<'a> {
     }
 
     fn upstream_news(&mut self, news: Result<(), Fault>) -> Result<(), Outcome> {
+        let again = self.early && self.upstream.waits();
+        let late = self.requested.is_some_and(|at| at.elapsed() >= self.options.dial / 2);
         match news {
             // Data, or their end, before any 1yz: the server has started.
             Ok(()) if self.server_arrived.is_some() => self.downstream.dial(self.options.dial),
             Ok(()) => self.server_arrived = Some(Instant::now()),
-            // Some servers listen only once they have the command.
-            Err(_) if self.early && self.upstream.waits() => {}
+            // Some servers listen only once they have the command. Who has not answered until long
+            // after it does not answer.
+            Err(fault) if again && !(late && fault == Fault::NotOpened) => {}
             Err(fault) => return Err(Outcome::NotOpened(Side::Upstream, fault)),
         }
         Ok(())

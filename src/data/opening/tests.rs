@@ -116,6 +116,32 @@ async fn early_refusal_is_tried_again_at_the_command() {
     talk(client, server, transfer).await;
 }
 
+/// A firewall that drops: the command came while we dialled, and the client waits for its answer.
+#[tokio::test(start_paused = true)]
+async fn silence_after_the_command_is_not_tried_again() {
+    let (downstream, to) = passive(1);
+    let (full, _queued) = full_listener().await;
+    let (at, options) = (full.local_addr().unwrap(), DataOptions { dial: LONG / 4, ..patient() });
+    let (dial, began) = (options.dial, tokio::time::Instant::now());
+    let upstream = LegSource::Connect { to: at, from: Origin::default(), header: None };
+    let mut transfer = start(downstream, upstream, options);
+    let _client = connect(to, peer(1)).await;
+    transfer.advance(Stage::Requested(Download));
+    let report = report(&mut transfer).await;
+    assert_eq!(report.outcome, Outcome::NotOpened(Upstream, Fault::NotOpened));
+    assert!(began.elapsed() < dial * 3 / 2, "{:?}", began.elapsed());
+}
+
+/// A listener that answers nobody: its queue has room for one, who is there.
+async fn full_listener() -> (std::net::TcpListener, TcpStream) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let listener = std::net::TcpListener::from(socket);
+    let queued = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    (listener, queued)
+}
+
 #[tokio::test]
 async fn refusal_at_the_command_is_reported() {
     for client_is_here in [true, false] {
