@@ -1,15 +1,12 @@
 //! A home router in front that maps ports when asked: miniupnpd, spoken to in each of its three
 //! protocols.
 
-use std::fs;
 use std::net::Ipv4Addr;
-use std::process::Command;
 
 use crate::support::ftp::{Control, Mode, parse_227};
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, told};
 use crate::support::lab::{Lab, content};
 use crate::support::natbox::{INNER, NatBox, WAN};
-use crate::support::process::run;
 use crate::support::servers::{Kind, Server};
 
 const LENGTH: usize = 100_000;
@@ -197,13 +194,7 @@ fn the_self_check_asks_and_maps_nothing() {
     let lab = Lab::new();
     let mut router = NatBox::new(&lab);
     let server = Server::start(&lab, Kind::Vsftpd);
-    let file = lab.path("checked.toml");
-    fs::write(&file, toml(&server, "auto")).expect("own file");
-    let check = || {
-        let mut command: Command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
-        command.args(["check", "-c"]).arg(&file);
-        run(command, "")
-    };
+    let check = || told(&lab, "check", &toml(&server, "auto"));
     let said = check().expect_err("a router without a daemon");
     assert!(said.contains("FAIL  public: the router 192.168.1.1 maps no port"), "{said}");
     router.start(&lab, "");

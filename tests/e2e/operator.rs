@@ -1,9 +1,8 @@
 //! What the operator is shown: the self-check, and what stands in the log before the first client.
 
 use std::fs;
-use std::process::Command;
 
-use crate::support::gateway::{Config, Gateway};
+use crate::support::gateway::{Config, Gateway, told};
 use crate::support::lab::Lab;
 use crate::support::mock::{Mock, polite};
 use crate::support::net::PUBLIC;
@@ -11,11 +10,7 @@ use crate::support::process::{Process, eventually, run};
 
 /// `ftpgate check` on the gateway's machine: what it said, and whether it was content.
 fn check(lab: &Lab, config: &Config) -> (String, bool) {
-    let file = lab.path("checked.toml");
-    fs::write(&file, config.toml()).expect("own file");
-    let mut command: Command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
-    command.args(["check", "-c"]).arg(&file);
-    match run(command, "") {
+    match told(lab, "check", &config.toml()) {
         Ok(said) => (said, true),
         Err(said) => (said, false),
     }

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::process::Command;
 
 use crate::support::ftp::{Control, Mode};
-use crate::support::gateway::{Config, Gateway};
+use crate::support::gateway::{Config, Gateway, told};
 use crate::support::lab::{Lab, content};
 use crate::support::mock::{Mock, polite};
-use crate::support::process::{eventually, run};
+use crate::support::process::eventually;
 use crate::support::servers::{Kind, Server};
 
 /// Further addresses of the gateway on the server's link.
@@ -137,12 +136,8 @@ fn places_that_are_not_there() {
     let lab = Lab::new();
     let mock = Mock::start(&lab, polite);
     let attempt = |verb: &str, lines: &str, more: &str| {
-        let file = lab.path("ftpgate.toml");
         let config = Config::to(mock.address()).upstream(lines).section(more);
-        fs::write(&file, config.toml()).expect("own file");
-        let mut command: Command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
-        command.args([verb, "-c"]).arg(&file);
-        run(command, "").expect_err("it cannot work")
+        told(&lab, verb, &config.toml()).expect_err("it cannot work")
     };
     let taken = SocketAddr::from(([203, 0, 113, 1], 20));
     let _taken = lab.net.gateway.listen(taken).expect("listen");

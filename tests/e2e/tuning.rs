@@ -3,10 +3,9 @@
 use std::fs;
 use std::io::Read as _;
 use std::net::IpAddr;
-use std::process::Command;
 
 use crate::support::ftp::{Control, Mode};
-use crate::support::gateway::{Config, Gateway};
+use crate::support::gateway::{Config, Gateway, told};
 use crate::support::lab::{Lab, content};
 use crate::support::mock::{Mock, polite};
 use crate::support::net::{CLIENT, SERVER};
@@ -132,13 +131,7 @@ fn congestion_controls_that_are_not_there() {
         let config = Config::to(mock.address());
         config.section(&format!("[listener.data]\n{key}\n")).toml()
     };
-    let attempt = |verb: &str, key: &str| {
-        let file = lab.path("ftpgate.toml");
-        fs::write(&file, toml(key)).expect("own file");
-        let mut command: Command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
-        command.args([verb, "-c"]).arg(&file);
-        run(command, "")
-    };
+    let attempt = |verb: &str, key: &str| told(&lab, verb, &toml(key));
     for verb in ["run", "check"] {
         let key = "congestion = \"nonsense\"";
         let said = attempt(verb, key).expect_err("there is none");

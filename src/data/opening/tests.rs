@@ -138,7 +138,7 @@ async fn full_listener() -> (std::net::TcpListener, TcpStream) {
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     socket.listen(0).unwrap();
     let listener = std::net::TcpListener::from(socket);
-    let queued = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let queued = connect(listener.local_addr().unwrap(), peer(1)).await;
     (listener, queued)
 }
 

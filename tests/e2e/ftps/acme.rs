@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::CertificateDer;
 
 use crate::support::ftp::{Control, Security};
-use crate::support::gateway::{Config, Gateway};
+use crate::support::gateway::{Config, Gateway, told};
 use crate::support::lab::Lab;
 use crate::support::mock::{Mock, polite};
 use crate::support::net::PUBLIC;
 use crate::support::pebble::{self, NAME, Pebble};
 use crate::support::pki::Pki;
-use crate::support::process::run;
 use crate::support::wire::{TlsClient, Version};
 
 const NOBODY: u32 = 65534;
@@ -189,13 +188,8 @@ fn refused() {
 #[test]
 fn checked() {
     let scene = scene();
-    let file = scene.lab.path("checked.toml");
-    let check = |config: &Config| {
-        fs::write(&file, config.toml()).expect("own file");
-        let mut command = scene.lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
-        command.args(["check", "-c"]).arg(&file);
-        run(command, "").unwrap_or_else(|said| said)
-    };
+    let check =
+        |config: &Config| told(&scene.lab, "check", &config.toml()).unwrap_or_else(|said| said);
     let said = check(&scene.config(&["203.0.113.1", "nowhere.example.test"]));
     for line in [
         "ok    public: the certificate for 203.0.113.1, nowhere.example.test is fetched from https",

@@ -8,11 +8,11 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use crate::support::ftp::{Control, Mode};
-use crate::support::gateway::{Config, Gateway};
+use crate::support::gateway::{Config, Gateway, told};
 use crate::support::lab::{Lab, content};
 use crate::support::mock::{Mock, polite};
 use crate::support::net::{PUBLIC, PUBLIC6};
-use crate::support::process::{PATIENCE, Process, run};
+use crate::support::process::{PATIENCE, Process};
 use crate::support::servers::{Kind, Server};
 
 /// The usual configuration, with `bind` replaced.
@@ -157,15 +157,10 @@ fn the_tool_of_systemd() {
 fn nothing_handed_over() {
     let lab = Lab::new();
     let mock = Mock::start(&lab, polite);
-    let file = lab.path("ftpgate.toml");
-    fs::write(&file, bound(&Config::to(mock.address()), "\"systemd:control\"")).expect("own file");
-    let mut command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
-    command.args(["run", "-c"]).arg(&file);
-    let said = run(command, "").expect_err("it cannot work");
+    let toml = bound(&Config::to(mock.address()), "\"systemd:control\"");
+    let said = told(&lab, "run", &toml).expect_err("it cannot work");
     assert!(said.contains("takes the socket \"control\" from the service manager"), "{said}");
     assert!(said.contains("start the .socket unit"), "{said}");
-    let mut command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
-    command.args(["check", "-c"]).arg(&file);
-    let said = run(command, "").expect("nothing is wrong");
+    let said = told(&lab, "check", &toml).expect("nothing is wrong");
     assert!(said.contains("takes sockets that the service manager hands over"), "{said}");
 }

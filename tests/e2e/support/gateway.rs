@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use super::lab::{Lab, PASSWORD};
 use super::net::{PUBLIC, PUBLIC6};
-use super::process::Process;
+use super::process::{Process, run};
 
 /// Set, it makes the clients talk to the servers without the gateway: to tell an oddity of a
 /// client or a server from a fault of ours.
@@ -80,6 +80,16 @@ impl Config {
              {sections}\n"
         )
     }
+}
+
+/// What `ftpgate run` or `ftpgate check` says of this configuration file, as it ends: `Err` of what
+/// it is not content with.
+pub(crate) fn told(lab: &Lab, verb: &str, toml: &str) -> Result<String, String> {
+    let file = lab.path("ftpgate.toml");
+    fs::write(&file, toml).expect("own file");
+    let mut command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
+    command.args([verb, "-c"]).arg(&file);
+    run(command, "")
 }
 
 /// A running gateway; killed when dropped, but a test should [`stop`](Self::stop) it.
