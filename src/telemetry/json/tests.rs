@@ -109,7 +109,7 @@ fn what_is_absent_and_what_is_there() {
     same(3, || {
         info!(a = None::<u64>, b = None::<&str>, c = None::<f64>, d = field::Empty, "nothing");
         info!(a = Some(1), b = Some("x"), c = Some(f64::NAN), d = Some(true), e = None::<bool>);
-        info!(a = Some(Pieces).map(field::display), b = Some("é\"").map(field::debug));
+        info!(a = Some(field::display(Pieces)), b = Some(field::debug("é\"")));
     });
 }
 
