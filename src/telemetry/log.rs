@@ -11,6 +11,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::json::Json;
 use super::options::{LogFormat, LogOptions};
 use super::syslog::Syslog;
 use super::writer::{LineWriter, Sink};
@@ -104,8 +105,8 @@ fn json_lines<W>(filter: EnvFilter, lines: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let json = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).json();
-    json.flatten_event(true).with_current_span(false).with_span_list(false).finish()
+    let json = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
+    json.event_format(Json).finish()
 }
 
 /// Hands each record over as one line.

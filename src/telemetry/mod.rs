@@ -7,6 +7,7 @@
 mod address;
 pub(crate) mod audit;
 mod escape;
+mod json;
 pub(crate) mod log;
 pub(crate) mod options;
 pub(crate) mod seldom;

@@ -2,22 +2,30 @@ use std::sync::Mutex;
 
 use super::*;
 
-/// What `log` writes with `format`.
-fn written(json: bool, log: impl FnOnce()) -> String {
-    let buffer = Arc::new(Mutex::new(Vec::new()));
-    let lines = Buffer(buffer.clone());
-    let level = filter("info").unwrap();
-    if json {
-        tracing::subscriber::with_default(json_lines(level, move || lines.clone()), log);
-    } else {
-        tracing::subscriber::with_default(text_lines(level, move || lines.clone(), false), log);
-    }
-    let bytes = buffer.lock().unwrap().clone();
+/// What `log` writes to the subscriber that `start` makes.
+pub(in crate::telemetry) fn written<S>(
+    start: impl FnOnce(Buffer) -> S,
+    log: impl FnOnce(),
+) -> String
+where
+    S: Subscriber + Send + Sync + 'static,
+{
+    let buffer = Buffer::default();
+    tracing::subscriber::with_default(start(buffer.clone()), log);
+    let bytes = buffer.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
 }
 
-#[derive(Clone)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
+#[derive(Clone, Default)]
+pub(in crate::telemetry) struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl MakeWriter<'_> for Buffer {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
 
 impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -31,12 +39,12 @@ impl Write for Buffer {
 
 /// For the records' own tests.
 pub(in crate::telemetry) fn json_of(log: impl FnOnce()) -> String {
-    written(true, log)
+    written(|lines| json_lines(filter("info").unwrap(), lines), log)
 }
 
 /// For the records' own tests.
 pub(in crate::telemetry) fn text_of(log: impl FnOnce()) -> String {
-    written(false, log)
+    written(|lines| text_lines(filter("info").unwrap(), lines, false), log)
 }
 
 #[test]
