@@ -1,10 +1,11 @@
 //! One data transfer: a task that brings up two legs, relays, and reports once.
 
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use std::{future::Future, pin::Pin};
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -161,7 +162,7 @@ async fn run(
 ) {
     let blind = matches!(downstream, LegSource::Up { .. });
     let mut opening = Opening::new(downstream, upstream, &options, tls);
-    let opened = opening.run(&mut progress).await;
+    let opened = after_others(opening.run(&mut progress)).await;
     let (client, server) = opening.take();
     let mut report = TransferReport {
         client: client.as_ref().map(|leg| leg.peer),
@@ -200,6 +201,23 @@ async fn run(
         let _ = reporter.send(report);
     };
     relay.run(&mut progress, tell).await;
+}
+
+/// Has each of its turns after everybody else who has news. A client connects and sends its command
+/// at once: the command is to be on its way to the server before the connection is accepted and
+/// the port closed, which takes as long as waking the server.
+async fn after_others<T>(opening: impl Future<Output = T>) -> T {
+    let mut opening = pin!(opening);
+    let mut waited = true;
+    poll_fn(|cx| {
+        waited = !waited;
+        if waited {
+            return opening.as_mut().poll(cx);
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
 }
 
 /// The report of a transfer that moved nothing.
