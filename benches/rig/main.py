@@ -78,13 +78,13 @@ def prepare_servers(options, scale, ways, wanted):
     if "vsftpd" in names or "vsftpd-tls" in names:
         # The file, an upload of the same size, and some air.
         fits = memory_available() // 4
-        if fits < scale.bulk:
+        if fits < scale.dear:
             say("short of memory: %s in all" % measures.size(fits))
-            scale.bulk = fits
+            scale.dear = fits
         os.mkdir(FILES)
         found["vsftpd"] = servers.Vsftpd(options.load, FILES)
         found["vsftpd-tls"] = servers.Vsftpd(options.load, FILES, CERTIFICATE)
-        found["vsftpd"].fill([1024, scale.bulk, CHECK], world.run)
+        found["vsftpd"].fill([1024, scale.dear, CHECK], world.run)
     return found
 
 
