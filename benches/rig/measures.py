@@ -16,7 +16,10 @@ class Measure:
         self.server, self.tls, self.rounds, self.pinned = server, tls, rounds, pinned
 
     def through(self, way):
-        """Whether that way can be measured by it: TLS ends only at those that read the dialogue."""
+        """Whether that way can be measured by it: TLS ends only at those that read the dialogue, and
+        some are for one thing only."""
+        if way.only not in (None, self.words[0]):
+            return False
         if self.words[0] == "idle" and self.sessions() > way.sessions:
             return False
         return way.tls if self.tls else way.plain
