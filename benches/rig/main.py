@@ -10,7 +10,7 @@ import measures
 import servers
 import world
 from gateway import Ftpgate, NoPipe
-from options import chosen, parser, publish, rounds, say
+from options import chosen, parser, program, publish, rounds, say
 from proxies import FtpProxy, Modproxy
 from relays import Bare, Haproxy, Nginx
 from report import Report
@@ -123,8 +123,7 @@ def main():
     if options.list:
         names = measures.measures(scale)
         return print("ways: %s\nmeasures: %s" % (", ".join(known), ", ".join(names)))
-    if not options.gateway or not os.access(options.gateway, os.X_OK):
-        sys.exit("%s is no program: --gateway" % options.gateway)
+    program(options.gateway)
     ways, wanted = present(options, known, scale)
     rig = prepare(options, scale, ways, wanted)
     names = [measure.name for measure in wanted]

@@ -1,5 +1,6 @@
 """What the programs of this folder take from their command line, and say."""
 import argparse
+import os
 import sys
 
 
@@ -29,6 +30,12 @@ def chosen(what, names, known):
     if unknown:
         sys.exit("no such %s: %s; there are: %s" % (what, ", ".join(unknown), ", ".join(known)))
     return [known[name] for name in names]
+
+
+def program(path):
+    """It has to be there."""
+    if not path or not os.access(path, os.X_OK):
+        sys.exit("%s is no program: --gateway" % path)
 
 
 def say(text):
