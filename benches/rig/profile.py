@@ -11,6 +11,7 @@ import measures
 import perf
 import procs
 import stacks
+from gate import Failed
 from main import all_ways, prepare, present
 from options import chosen, parser, program, publish, say
 from report import markdown, number
@@ -42,10 +43,6 @@ UNITS = {
 }
 
 
-class Failed(Exception):
-    """The load generator, and through it a peer, says what went wrong."""
-
-
 class Profile:
     """Of one way, in one measure."""
 
@@ -66,6 +63,8 @@ class Profile:
         self.watched += self.run(lambda pids: perf.sampled(pids, SAMPLES))[1]
         for thread, frames in stacks.samples(perf.stacks(SAMPLES)):
             self.samples[stacks.row(thread, frames)] += 1
+        if not self.samples:
+            raise Failed("%s was never seen at work" % self.way.name)
 
     def quietest(self):
         """Of a few tries."""

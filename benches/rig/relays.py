@@ -14,8 +14,8 @@ from world import PUBLIC, SERVER
 
 
 class Bare(Way):
-    """The least that a relay in user space can do, for the control connection: two blocking threads
-    that copy. Data connections are routed past it."""
+    """The least that a relay in user space can do, for the control connection: wait, read, write.
+    Data connections are routed past it."""
     name = "bare"
     forwards = routed = True
     only = "noop"
@@ -24,7 +24,7 @@ class Bare(Way):
         self.load = load
 
     def version(self):
-        return "two threads that copy"
+        return "load pass"
 
     def command(self, state, limit, tls):
         return [self.load, "pass", "--at", self.at, "--to", "%s:%d" % (SERVER, PORT)]
