@@ -19,7 +19,8 @@ CALLS = {
     "pipe": ("pipe", "pipe2"),
     "clock_gettime": ("clock_gettime", "gettimeofday"),
     "epoll_ctl": ("epoll_ctl",),
-    "epoll_wait": ("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "select", "pselect6"),
+    "epoll_wait, poll": ("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select",
+                         "pselect6"),
 }
 OTHER, ENTRY, SWITCH = "other system calls", "in and out of the kernel", "switching tasks"
 INTERRUPT, FAULT, LOG = "interrupts", "page faults", "the log's thread"
@@ -97,7 +98,7 @@ def check():
         ([*entered, "x64_sys_call", "__x64_sys_close", "__fput"], "close"),
         ([*entered, "exit_to_user_mode_loop", "task_work_run", "__fput"], "close"),
         ([*entered, "exit_to_user_mode_loop", "schedule", "__schedule"], SWITCH),
-        ([*entered, "__x64_sys_epoll_wait", "do_epoll_wait"], "epoll_wait"),
+        ([*entered, "__x64_sys_epoll_wait", "do_epoll_wait"], "epoll_wait, poll"),
         ([*entered, "__x64_sys_epoll_wait", "schedule_hrtimeout_range", "schedule"], SWITCH),
         ([*entered, "__x64_sys_futex", "do_futex"], OTHER),
         (entered, ENTRY),
