@@ -1,5 +1,4 @@
 """growth.sh's second half: the rounds. Runs in namespaces of its own."""
-import argparse
 import json
 import os
 import signal
@@ -9,26 +8,17 @@ import world
 from axes import axes
 from gate import Failed, Shaped
 from growth_table import Growth, table
-from main import chosen, say
 from measures import FULL, QUICK
+from options import chosen, parser, publish, rounds, say
 from results import header
 from rig import BUSY_ELSEWHERE, Rig
 from servers import Null
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="benches/growth.sh")
-    parser.add_argument("--load", required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--command", default="benches/growth.sh", help=argparse.SUPPRESS)
-    parser.add_argument("--gateway", help="the ftpgate binary")
-    parser.add_argument("--rounds", type=int, help="default 3, 1 with --quick")
-    parser.add_argument("--quick", action="store_true", help="few steps, once: does it all work?")
-    parser.add_argument("--axes", help="default: all")
-    parser.add_argument("--congestion", default="cubic", help="congestion control, by route")
-    parser.add_argument("--out", help="lines of JSON are appended to this file")
-    parser.add_argument("--table", help="the table, to a file too")
-    parser.add_argument("--list", action="store_true", help="names of the axes")
-    options = parser.parse_args()
+    taken = rounds(parser("benches/growth.sh"), 3)
+    taken.add_argument("--axes", help="default: all")
+    options = taken.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
     return options
 
@@ -79,11 +69,7 @@ def main():
     rig.binary = options.gateway
     results = Growth()
     measure_all(rig, options, wanted, results)
-    text = table(results)
-    print(text)
-    if options.table:
-        with open(options.table, "w") as file:
-            file.write(text)
+    publish(table(results), options.table)
     sys.exit(1 if results.troubles() else 0)
 
 

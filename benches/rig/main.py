@@ -1,5 +1,4 @@
 """compare.sh's second half: the rounds. Runs in namespaces of its own."""
-import argparse
 import json
 import os
 import signal
@@ -11,34 +10,26 @@ import measures
 import servers
 import world
 from gateway import Ftpgate, NoPipe
+from options import chosen, parser, program, publish, rounds, say
 from proxies import FtpProxy, Modproxy
-from relays import Haproxy, Nginx
+from relays import Bare, Haproxy, Nginx
 from report import Report
 from results import Results, header
 from rig import CHECK, Rig
 from ways import CERTIFICATE, Direct, Knat, VsftpdTls
 
 FILES = "/run/files"
-SMOKE_WAYS = "direct,knat,haproxy,ftpgate,ftpgate-nopipe"
+SMOKE_WAYS = "direct,knat,bare,haproxy,ftpgate,ftpgate-nopipe"
 SMOKE_MEASURES = "get,put8,small8,sess,noop,idle100"
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="benches/compare.sh")
-    parser.add_argument("--load", required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--command", default="benches/compare.sh", help=argparse.SUPPRESS)
-    parser.add_argument("--gateway", help="the ftpgate binary")
-    parser.add_argument("--rounds", type=int, help="default 5, 1 with --quick and --smoke")
-    parser.add_argument("--quick", action="store_true", help="small, once: does it all work?")
-    parser.add_argument("--smoke", action="store_true", help="smaller, for every test run")
-    parser.add_argument("--ways", help="default: all that are installed")
-    parser.add_argument("--measures", help="default: all")
-    parser.add_argument("--congestion", default="cubic", help="congestion control, by route")
-    parser.add_argument("--out", help="lines of JSON are appended to this file")
-    parser.add_argument("--table", help="the tables, to a file too")
-    parser.add_argument("--chart", help="an SVG")
-    parser.add_argument("--list", action="store_true", help="names of ways and measures")
-    options = parser.parse_args()
+    taken = rounds(parser("benches/compare.sh"), 5)
+    taken.add_argument("--smoke", action="store_true", help="smaller, for every test run")
+    taken.add_argument("--ways", help="default: all that are installed")
+    taken.add_argument("--measures", help="default: all")
+    taken.add_argument("--chart", help="an SVG")
+    options = taken.parse_args()
     options.quick = options.quick or options.smoke
     options.rounds = options.rounds or (1 if options.quick else 5)
     if options.smoke:
@@ -47,23 +38,11 @@ def arguments():
     return options
 
 
-def all_ways(gateway):
-    ways = [Direct(), VsftpdTls(servers.vsftpd()), Knat(), Haproxy("haproxy"),
+def all_ways(gateway, load):
+    ways = [Direct(), VsftpdTls(servers.vsftpd()), Knat(), Bare(load), Haproxy("haproxy"),
             Haproxy("haproxy-1m", 1 << 20), Nginx("nginx"), Nginx("nginx-256k", "256k"),
             Modproxy(), FtpProxy(), Ftpgate(gateway), NoPipe(gateway)]
     return {way.name: way for way in ways}
-
-
-def chosen(what, names, known):
-    names = names.split(",") if names else list(known)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        sys.exit("no such %s: %s; there are: %s" % (what, ", ".join(unknown), ", ".join(known)))
-    return [known[name] for name in names]
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 def memory_available():
@@ -78,13 +57,13 @@ def prepare_servers(options, scale, ways, wanted):
     if "vsftpd" in names or "vsftpd-tls" in names:
         # The file, an upload of the same size, and some air.
         fits = memory_available() // 4
-        if fits < scale.bulk:
+        if fits < scale.dear:
             say("short of memory: %s in all" % measures.size(fits))
-            scale.bulk = fits
+            scale.dear = fits
         os.mkdir(FILES)
         found["vsftpd"] = servers.Vsftpd(options.load, FILES)
         found["vsftpd-tls"] = servers.Vsftpd(options.load, FILES, CERTIFICATE)
-        found["vsftpd"].fill([1024, scale.bulk, CHECK], world.run)
+        found["vsftpd"].fill([1024, scale.dear, CHECK], world.run)
     return found
 
 
@@ -110,11 +89,10 @@ def prepare(options, scale, ways, wanted):
                   "--out", CERTIFICATE, stdout=subprocess.DEVNULL)
     found = prepare_servers(options, scale, ways, wanted)
     rig = Rig(options.load, found, options.congestion, scale)
-    needed = {(measure.server, measure.tls) for measure in wanted}
-    for server, tls in sorted(needed):
-        for way in ways:
-            if way.tls if tls else way.plain:
-                rig.check(way, server, tls)
+    needed = dict.fromkeys((way, measure.server, measure.tls) for measure in wanted
+                           for way in ways if measure.through(way))
+    for way, server, tls in needed:
+        rig.check(way, server, tls)
     say("every way carries what was sent, in both directions")
     return rig
 
@@ -141,12 +119,11 @@ def main():
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scale = measures.SMOKE if options.smoke else measures.QUICK if options.quick else measures.FULL
-    known = all_ways(options.gateway)
+    known = all_ways(options.gateway, options.load)
     if options.list:
         names = measures.measures(scale)
         return print("ways: %s\nmeasures: %s" % (", ".join(known), ", ".join(names)))
-    if not options.gateway or not os.access(options.gateway, os.X_OK):
-        sys.exit("%s is no program: --gateway" % options.gateway)
+    program(options.gateway)
     ways, wanted = present(options, known, scale)
     rig = prepare(options, scale, ways, wanted)
     names = [measure.name for measure in wanted]
@@ -157,11 +134,7 @@ def main():
         measure_all(rig, options, ways, wanted, results)
     except KeyboardInterrupt:
         say("interrupted: what there is until now")
-    text = Report(results).text()
-    print(text)
-    if options.table:
-        with open(options.table, "w") as file:
-            file.write(text)
+    publish(Report(results).text(), options.table)
     if options.chart:
         chart.write(results, options.chart)
     failed = [key for key in results.troubles() if key[1].startswith("ftpgate")]

@@ -16,7 +16,10 @@ class Measure:
         self.server, self.tls, self.rounds, self.pinned = server, tls, rounds, pinned
 
     def through(self, way):
-        """Whether that way can be measured by it: TLS ends only at those that read the dialogue."""
+        """Whether that way can be measured by it: TLS ends only at those that read the dialogue, and
+        some are for one thing only."""
+        if way.only not in (None, self.words[0]):
+            return False
         if self.words[0] == "idle" and self.sessions() > way.sessions:
             return False
         return way.tls if self.tls else way.plain
@@ -85,28 +88,30 @@ STREAMS = (1, 2, 8, 64)
 
 
 class Scale:
-    """How much of everything. `tries`: how often a measurement is repeated that was disturbed, at
-    most; `watch`: seconds that idle sessions are watched for."""
+    """How much of everything. `bulk`: bytes in all, long enough that a stream's start is not what
+    counts; `dear`: the same with files on a tmpfs behind, and under TLS; `tries`: how often a
+    measurement is repeated that was disturbed, at most; `watch`: seconds that idle sessions are
+    watched for."""
 
-    def __init__(self, bulk, files, seconds, noops, idle, tries=3, watch=3):
-        self.bulk, self.files, self.seconds = bulk, files, seconds
+    def __init__(self, bulk, dear, files, seconds, noops, idle, tries=3, watch=3):
+        self.bulk, self.dear, self.files, self.seconds = bulk, dear, files, seconds
         self.noops, self.idle = noops, idle
         self.tries, self.watch = tries, watch
 
 
-FULL = Scale(2 * 10**9, 2000, 3, 5000, (200, 1000, 5000, 9500))
-QUICK = Scale(256 * 10**6, 400, 1, 1000, (200, 1000))
-SMOKE = Scale(32 * 10**6, 64, 0.2, 200, (100,), tries=1, watch=0.5)
+FULL = Scale(8 * 10**9, 2 * 10**9, 2000, 3, 5000, (200, 1000, 5000, 9500))
+QUICK = Scale(256 * 10**6, 256 * 10**6, 400, 1, 1000, (200, 1000))
+SMOKE = Scale(32 * 10**6, 32 * 10**6, 64, 0.2, 200, (100,), tries=1, watch=0.5)
 
 
 def size(count):
     return "%g GB" % (count / 1e9) if count >= 1e9 else "%.3g MB" % (count / 1e6)
 
 
-def bulk(scale):
+def bulk(total):
     for verb, direction in (("get", "down"), ("put", "up")):
         for streams in STREAMS:
-            each = scale.bulk // streams
+            each = total // streams
             name = verb if streams == 1 else "%s%d" % (verb, streams)
             title = "%s %s" % (size(each) if streams == 1 else
                                "%d × %s" % (streams, size(each)), direction)
@@ -138,12 +143,13 @@ def idle(scale):
 
 def measures(scale):
     """Name -> measure."""
-    found = [*bulk(scale), *dialogue(scale), *idle(scale)]
+    rest = [*dialogue(scale), *idle(scale)]
+    found, dear = bulk(scale.bulk), [*bulk(scale.dear), *rest]
     # A real server behind, which is the limit more often than the way.
     real = [Measure(m.name + "@vsftpd", m.title, m.words, m.values, server="vsftpd")
-            for m in found if m.name in ("get", "put", "small", "sess")]
+            for m in dear if m.name in ("get", "put", "small", "sess")]
     # The client under TLS, which ends at the way; behind it plain FTP.
     under = ("get", "put", "small", "small8", "sess", "idle%d" % scale.idle[0], "idle1000")
     secure = [Measure("tls-" + m.name, "FTPS: " + m.title, m.words, m.values, tls=True,
-                      rounds=m.rounds) for m in found if m.name in under]
-    return {measure.name: measure for measure in found + real + secure}
+                      rounds=m.rounds) for m in dear if m.name in under]
+    return {measure.name: measure for measure in [*found, *rest, *real, *secure]}

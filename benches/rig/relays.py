@@ -1,6 +1,7 @@
-"""Ways that relay TCP and read nothing: control port and 1,000 data ports, passed on one to one.
+"""Ways that relay TCP and read nothing.
 
-They work only with a server that itself advertises the edge.
+HAProxy and nginx pass on control port and 1,000 data ports one to one, and work only with a server
+that itself advertises the edge. The bare one has the control port alone.
 """
 import os
 import re
@@ -10,6 +11,23 @@ import subprocess
 from servers import EDGE_PORTS, PORT
 from ways import TIMEOUT, Way, first_line
 from world import PUBLIC, SERVER
+
+
+class Bare(Way):
+    """The least that a relay in user space can do, for the control connection: wait, read, write.
+    Data connections are routed past it."""
+    name = "bare"
+    forwards = routed = True
+    only = "noop"
+
+    def __init__(self, load):
+        self.load = load
+
+    def version(self):
+        return "load pass"
+
+    def command(self, state, limit, tls):
+        return [self.load, "pass", "--at", self.at, "--to", "%s:%d" % (SERVER, PORT)]
 
 
 class Haproxy(Way):

@@ -3,7 +3,7 @@ import sys
 
 from results import Results
 
-OURS, ABOVE = "ftpgate", ("direct", "knat", "vsftpd-tls")  # ways that are no proxies
+OURS, ABOVE = "ftpgate", ("direct", "knat", "bare", "vsftpd-tls")  # ways that are no proxies
 BASES = ("direct", "vsftpd-tls")
 
 

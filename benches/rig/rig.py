@@ -47,26 +47,38 @@ class Rig:
     def once(self, way, measure):
         with self.world(way, measure.pinned) as world:
             server, roots = self.start(world, way, measure.server, measure.tls)
-            time.sleep(SETTLE)
-            warm = self.run(world, way, WARM + ["--tls"] * measure.tls)
-            if warm.get("failed", 1):
-                return {"elsewhere": 0.0, "error": warm.get("error", "failed")}
+            failed = self.warm(world, way, measure)
+            if failed:
+                return {"elsewhere": 0.0, "error": failed}
             if measure.words[0] == "idle":
                 return self.idle(world, way, measure, roots)
-            before = self.clocks(server, roots)
-            report = self.run(world, way, measure.command(way))
-            after = self.clocks(server, roots)
+            report, cost, result = self.loaded(world, way, measure, server, roots)
+        if "error" in result:
+            return result
+        found = values(measure, report, cost)
+        if measure.fewer(way):
+            found.pop("CPU")  # so few files cost less than what a clock of 10 ms can tell
+        return dict(result, values=found)
+
+    def warm(self, world, way, measure):
+        """One file, once all is quiet; what went wrong, if anything did."""
+        time.sleep(SETTLE)
+        report = self.run(world, way, WARM + ["--tls"] * measure.tls)
+        return trouble(report)
+
+    def loaded(self, world, way, measure, server, roots):
+        """The load: its report, what it cost, and what a line of the results tells of both."""
+        before = self.clocks(server, roots)
+        report = self.run(world, way, measure.command(way))
+        after = self.clocks(server, roots)
         wall, machine, client, serving, cpu = (b - a for a, b in zip(before, after))
         strange = machine - client - serving - (0 if way.server else cpu)
         result = {"elsewhere": round(max(0.0, strange) / (wall * procs.CPUS), 3),
                   "seconds": report.get("seconds"), "machine_cpu": round(machine, 3),
                   "client_cpu": round(client, 3), "server_cpu": round(serving, 3)}
-        if report.get("failed", 1):
-            return dict(result, error=report.get("error") or "failed")
-        found = values(measure, report, Cost(cpu, machine))
-        if measure.fewer(way):
-            found.pop("CPU")  # so few files cost less than what a clock of 10 ms can tell
-        return dict(result, values=found)
+        if trouble(report):
+            result["error"] = trouble(report)
+        return report, Cost(cpu, machine), result
 
     def clocks(self, server, roots):
         time.sleep(QUITTING)
@@ -119,6 +131,11 @@ class Rig:
         held = {"bytes": full - empty, "held": alive, "seconds": lasted}
         result = {"elsewhere": 0.0, "values": values(measure, held, Cost(spent, 0))}
         return result if alive == wanted else dict(result, short=why)
+
+
+def trouble(report):
+    """What went wrong, by the load generator's report, or None."""
+    return (report.get("error") or "failed") if report.get("failed", 1) else None
 
 
 def values(measure, report, cost):

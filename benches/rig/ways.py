@@ -26,6 +26,7 @@ class Way:
     plain = True        # can be measured without TLS
     tls = False         # can be measured with the client under TLS
     server = None       # the only server it goes with
+    only = None         # the only command of the load generator that it is for
     sessions = 20000    # how many it may be asked to hold
     slowness = 1        # by how much its count of small files is divided
     at = PUBLIC + ":21"

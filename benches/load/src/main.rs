@@ -9,6 +9,7 @@ mod idle;
 mod kill;
 mod link;
 mod measure;
+mod pass;
 mod pattern;
 mod ports;
 mod report;
@@ -43,6 +44,7 @@ soak
 
 peers
   serve  --at IP:PORT --ports A-B [--advertise IP]    the null server
+  pass   --at IP:PORT --to IP:PORT   relays connections, with the least that this takes
   file   --bytes N               the contents of every file of N bytes, to standard output
 
 modes: pasv epsv port eprt. --user NAME for a server that wants a certain one. The measures take --tls:
@@ -78,6 +80,7 @@ fn run(command: &str, args: Args) -> io::Result<bool> {
         "stats" => kill::stats(args),
         "ports" => ports::listen_on_all(args),
         "serve" => serve::run(args),
+        "pass" => pass::run(args),
         "file" => pattern::print(args),
         _ => Err(io::Error::other(format!("no such command\n\n{USAGE}"))),
     }
