@@ -89,6 +89,8 @@ struct Driver {
     throttle: Throttle,
     /// The client waits for a port since the last look.
     exhausted: bool,
+    /// This transfer's 1yz had to wait for it once.
+    held_back: bool,
     alarm: Alarm,
     drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// Whose turn it is to be read.
@@ -127,6 +129,7 @@ pub(crate) fn serve(
         leases: [None, None],
         transfer: None,
         exhausted: false,
+        held_back: false,
         alarm: Alarm::new(),
         drain: Some(Box::pin(drain.cancelled_owned())),
         turn: Side::Upstream,
@@ -174,9 +177,10 @@ impl Driver {
             self.transfer = None;
             return Poll::Ready(Input::Report(report));
         }
+        let held_back = self.hold_back(cx);
         for side in [Side::Downstream, Side::Upstream] {
             let control = self.control(side);
-            if control.poll_flush(cx).is_err() {
+            if !(held_back && side == Side::Downstream) && control.poll_flush(cx).is_err() {
                 return Poll::Ready(Input::Eof(side));
             }
             if let Poll::Ready(shaken) = control.poll_handshake(cx) {
@@ -207,6 +211,18 @@ impl Driver {
             }
         }
         Poll::Pending
+    }
+
+    /// The final reply came with the 1yz: so did the data, and the transfer, if it has its turn
+    /// first, may be over. Then both replies leave as one: a worker that is busy saves a write, the
+    /// client a wake-up.
+    fn hold_back(&mut self, cx: &Context<'_>) -> bool {
+        let final_is_here = self.machine.is_draining_data() && self.controls[0].unsent() > 0;
+        if !final_is_here || std::mem::replace(&mut self.held_back, true) {
+            return false;
+        }
+        cx.waker().wake_by_ref();
+        true
     }
 
     fn poll_read(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<Input> {
@@ -315,6 +331,7 @@ impl Driver {
             }
             Action::Open(plan) => {
                 self.alarm.look_soon();
+                self.held_back = false;
                 self.open(plan);
             }
             Action::Advance(stage) => {

@@ -59,6 +59,30 @@ async fn a_whole_session_byte_by_byte() {
     house.assert_empty();
 }
 
+/// The server was done before we looked: its 1yz does not wait for data that the client fetches only
+/// when it has heard of it.
+#[tokio::test(start_paused = true)]
+async fn a_1yz_with_the_final_reply_behind_it_is_passed() {
+    let house = House::new(Policy::default()).await;
+    let mut session = house.login().await;
+    let data = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let to = session.passive(&data).await;
+    session.client.say("RETR f").await;
+    session.server.hears("RETR f").await;
+    let (mut server, _) = soon("our data connection", data.accept()).await.unwrap();
+    server.write_all(b"short").await.unwrap();
+    drop(server);
+    let begun = tokio::time::Instant::now();
+    session.server.write(b"150 here it comes\r\n226 that was it\r\n").await;
+    session.client.hears("150 here it comes").await;
+    assert_eq!(begun.elapsed(), Duration::ZERO, "no clock has a part in it");
+    let mut file = Vec::new();
+    soon("the file", connect(to).await.read_to_end(&mut file)).await.unwrap();
+    assert_eq!(file, b"short");
+    session.client.hears("226 that was it").await;
+    session.ask("PWD", "257 \"/\"").await;
+}
+
 /// P29: IAC IP, then Synch with urgent data in whatever way clients send it, then ABOR.
 #[tokio::test]
 async fn an_urgent_abor_is_recognised() {
