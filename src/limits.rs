@@ -76,8 +76,8 @@ const DESCRIPTORS_BUSY: u64 = 6;
 const DESCRIPTORS_IDLE: u64 = 2;
 /// Kept for what is no session: log, standard streams, resolver, waiting data ports.
 const DESCRIPTORS_PROCESS: u64 = 64;
-/// Kept for each worker: epoll, wake-up, and its pooled pipes, of which there are at most 48.
-pub(crate) const DESCRIPTORS_WORKER: u64 = 112;
+/// Kept for each worker, as far as the limit allows: epoll, wake-up, and the ends of 48 pooled pipes.
+pub(crate) const DESCRIPTORS_WORKER: u64 = 16 + 2 * 48;
 
 /// What is held whether or not there are sessions.
 #[derive(Debug, Clone, Copy)]

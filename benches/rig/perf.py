@@ -42,17 +42,19 @@ def attached(pids, *words):
         ready, _, _ = select.select([answer], [], [], ANSWER)
         if not ready or not os.read(answer, 64):
             perf.kill()
-            raise RuntimeError("perf: " + (perf.communicate()[1].strip() or "no answer"))
+            raise RuntimeError("perf: " + (perf.stderr.read().strip() or "no answer"))
 
     try:
         tell(b"enable")
         yield
         tell(b"disable")
         perf.send_signal(signal.SIGINT)
-        perf.communicate(timeout=ANSWER)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            perf.wait(ANSWER)
     finally:
         perf.kill()
-        perf.communicate()
+        perf.wait()
+        perf.stderr.close()
         os.close(ask)
         os.close(answer)
 

@@ -179,7 +179,13 @@ def main():
     if missing:
         sys.exit("benches/profile.sh: " + missing)
     ways, wanted = present(options, known, SCALE)
+    wanted = [measure for measure in wanted if any(measure.through(way) for way in ways)]
+    if not wanted:
+        sys.exit("benches/profile.sh: none of these ways can be measured so")
     rig = prepare(options, SCALE, ways, wanted)
+    # Once more, in case that the files had to be smaller.
+    names = [measure.name for measure in wanted]
+    wanted = chosen("measure", ",".join(names), measures.measures(SCALE))
     tables = [heading(ways, wanted, options)]
     for measure in wanted:
         tables.append(table(profiled(rig, ways, measure)))

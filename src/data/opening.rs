@@ -147,8 +147,8 @@ impl<'a> Opening<'a> {
             // Data, or their end, before any 1yz: the server has started.
             Ok(()) if self.server_arrived.is_some() => self.downstream.dial(self.options.dial),
             Ok(()) => self.server_arrived = Some(Instant::now()),
-            // Some servers listen only once they have the command. Who has not answered until long
-            // after it does not answer.
+            // Some servers listen only once they have the command. Whoever then stays silent for
+            // half of `T_dial` is not asked again.
             Err(fault) if again && !(late && fault == Fault::NotOpened) => {}
             Err(fault) => return Err(Outcome::NotOpened(Side::Upstream, fault)),
         }

@@ -162,7 +162,9 @@ async fn run(
 ) {
     let blind = matches!(downstream, LegSource::Up { .. });
     let mut opening = Opening::new(downstream, upstream, &options, tls);
-    let opened = after_others(opening.run(&mut progress)).await;
+    let watched = progress.clone();
+    let asked = || watched.borrow().direction().is_some();
+    let opened = after_others(pin!(opening.run(&mut progress)), asked).await;
     let (client, server) = opening.take();
     let mut report = TransferReport {
         client: client.as_ref().map(|leg| leg.peer),
@@ -203,17 +205,21 @@ async fn run(
     relay.run(&mut progress, tell).await;
 }
 
-/// Has each of its turns after everybody else who has news. A client connects and sends its command
-/// at once: the command is to be on its way to the server before the connection is accepted and
-/// the port closed, which takes as long as waking the server.
-async fn after_others<T>(opening: impl Future<Output = T>) -> T {
-    let mut opening = pin!(opening);
-    let mut waited = true;
+/// Until the server is `asked` for the transfer, lets those go first who have news as well, once for
+/// each of its own. A client connects and sends its command at once: the command is to be on its way
+/// before the connection is accepted and the port closed, which takes as long as waking the server.
+async fn after_others<T>(
+    mut opening: Pin<&mut impl Future<Output = T>>,
+    asked: impl Fn() -> bool,
+) -> T {
+    // What is due at first is the dial, and nobody waits for more than that.
+    let mut its_turn = true;
     poll_fn(|cx| {
-        waited = !waited;
-        if waited {
+        if its_turn || asked() {
+            its_turn = false;
             return opening.as_mut().poll(cx);
         }
+        its_turn = true;
         cx.waker().wake_by_ref();
         Poll::Pending
     })

@@ -1,6 +1,6 @@
 //! The conductor: waits for what happens, tells the machine, does what it says.
 //!
-//! Three steps and no decisions: [`Driver::poll_input`] waits, `Machine::handle` decides,
+//! Three steps, and no decisions but when to write: [`Driver::poll_input`] waits, `Machine::handle` decides,
 //! [`Driver::perform`] acts. The session is one task; everything it owns goes with it.
 
 mod alarm;
@@ -89,7 +89,7 @@ struct Driver {
     throttle: Throttle,
     /// The client waits for a port since the last look.
     exhausted: bool,
-    /// This transfer's 1yz had to wait for it once.
+    /// This transfer's replies have waited for it once.
     held_back: bool,
     alarm: Alarm,
     drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
@@ -177,10 +177,10 @@ impl Driver {
             self.transfer = None;
             return Poll::Ready(Input::Report(report));
         }
-        let held_back = self.hold_back(cx);
+        let wait = self.hold_back(cx);
         for side in [Side::Downstream, Side::Upstream] {
             let control = self.control(side);
-            if !(held_back && side == Side::Downstream) && control.poll_flush(cx).is_err() {
+            if !(wait && side == Side::Downstream) && control.poll_flush(cx).is_err() {
                 return Poll::Ready(Input::Eof(side));
             }
             if let Poll::Ready(shaken) = control.poll_handshake(cx) {
@@ -213,12 +213,12 @@ impl Driver {
         Poll::Pending
     }
 
-    /// The final reply came with the 1yz: so did the data, and the transfer, if it has its turn
-    /// first, may be over. Then both replies leave as one: a worker that is busy saves a write, the
-    /// client a wake-up.
+    /// Something is unsent and the final reply is here: as a rule its 1yz, and with both came the
+    /// data. The transfer has a turn first, and may be over then: both replies leave as one, which
+    /// spares a busy worker a write and the client a wake-up.
     fn hold_back(&mut self, cx: &Context<'_>) -> bool {
-        let final_is_here = self.machine.is_draining_data() && self.controls[0].unsent() > 0;
-        if !final_is_here || std::mem::replace(&mut self.held_back, true) {
+        let with_the_final = self.machine.is_draining_data() && self.controls[0].unsent() > 0;
+        if !with_the_final || std::mem::replace(&mut self.held_back, true) {
             return false;
         }
         cx.waker().wake_by_ref();

@@ -132,6 +132,27 @@ async fn silence_after_the_command_is_not_tried_again() {
     assert!(began.elapsed() < dial * 3 / 2, "{:?}", began.elapsed());
 }
 
+/// The same, but the command came late: there was no time to answer it.
+#[tokio::test(start_paused = true)]
+async fn silence_before_the_command_is_tried_again_at_the_command() {
+    let (downstream, to) = passive(1);
+    let (full, _queued) = full_listener().await;
+    let (at, options) = (full.local_addr().unwrap(), DataOptions { dial: LONG / 4, ..patient() });
+    let late = options.dial * 3 / 4;
+    let upstream = LegSource::Connect { to: at, from: Origin::default(), header: None };
+    let transfer = start(downstream, upstream, options);
+    let client = connect(to, peer(1)).await;
+    tokio::time::sleep(late).await;
+    // Room for the second attempt; the first one's packet is gone.
+    full.accept().unwrap();
+    transfer.advance(Stage::Requested(Download));
+    full.set_nonblocking(true).unwrap();
+    let listener = TcpListener::from_std(full).unwrap();
+    let accepted = tokio::time::timeout(LONG, listener.accept()).await;
+    let (server, _) = accepted.expect("a second attempt").unwrap();
+    talk(client, server, transfer).await;
+}
+
 /// A listener that answers nobody: its queue has room for one, who is there.
 async fn full_listener() -> (std::net::TcpListener, TcpStream) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();

@@ -80,7 +80,7 @@ fn refusal_of_the_kernel_is_not_asked_for_again_at_once() {
     assert!(Pipe::take(0, 64 << 10).is_some());
 }
 
-/// Sessions are let in by the descriptors that are left (S24): those of idle pipes are not.
+/// Sessions are let in by the descriptors that are left (S24), and idle pipes leave fewer.
 #[test]
 fn pool_takes_no_more_descriptors_than_are_kept_for_it() {
     // Beside epoll, the wake-up and what they are made of.

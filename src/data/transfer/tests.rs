@@ -1,9 +1,12 @@
 //! Transfers whose legs are up: every byte, and what the handle does to them.
 
+use std::cell::Cell;
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +21,39 @@ use crate::data::testing::{
 };
 use crate::session::event::Direction::{Download, Either, Upload};
 use crate::session::event::Side::{Downstream, Upstream};
+
+/// The command overtakes the connection that came with it, as long as there is none on its way.
+#[test]
+fn the_opening_lets_others_go_first_until_the_server_is_asked() {
+    let (turns, asked) = (Cell::new(0), Cell::new(false));
+    let opening = pin!(poll_fn(|_| {
+        turns.set(turns.get() + 1);
+        Poll::<()>::Pending
+    }));
+    let mut patient = pin!(after_others(opening, || asked.get()));
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(wakes.clone());
+    let mut poll = || {
+        assert!(patient.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        (turns.get(), wakes.0.load(Ordering::Relaxed))
+    };
+    assert_eq!(poll(), (1, 0), "the dial does not wait");
+    assert_eq!(poll(), (1, 1), "others first, and then it");
+    assert_eq!(poll(), (2, 1));
+    assert_eq!(poll(), (2, 2), "each time");
+    asked.set(true);
+    assert_eq!(poll(), (3, 2));
+    assert_eq!(poll(), (4, 2), "no more");
+}
+
+#[derive(Default)]
+struct Wakes(AtomicU32);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 /// Carries `len` bytes that way and checks all that can be known of it.
 async fn carry(len: usize, way: Direction, options: DataOptions, throttle: Throttle) {

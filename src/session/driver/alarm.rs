@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep};
 use super::now;
 
 /// How far ahead it is set at most while there is a data connection.
-const SOON: Duration = Duration::from_secs(5);
+pub(super) const SOON: Duration = Duration::from_secs(5);
 
 /// Goes off at a deadline that may move.
 pub(super) struct Alarm {

@@ -85,11 +85,19 @@ impl Config {
 /// What `ftpgate run` or `ftpgate check` says of this configuration file, as it ends: `Err` of what
 /// it is not content with.
 pub(crate) fn told(lab: &Lab, verb: &str, toml: &str) -> Result<String, String> {
+    let mut command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
+    configured(lab, &mut command, verb, toml);
+    run(command, "")
+}
+
+/// Adds the verb and this configuration file, and nothing of the machine's own settings.
+fn configured(lab: &Lab, command: &mut Command, verb: &str, toml: &str) {
     let file = lab.path("ftpgate.toml");
     fs::write(&file, toml).expect("own file");
-    let mut command = lab.net.gateway.command(env!("CARGO_BIN_EXE_ftpgate"));
     command.args([verb, "-c"]).arg(&file);
-    run(command, "")
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FTPGATE_")) {
+        command.env_remove(name);
+    }
 }
 
 /// A running gateway; killed when dropped, but a test should [`stop`](Self::stop) it.
@@ -132,13 +140,7 @@ impl Gateway {
 
     /// The same, the program and what comes before its own arguments being this command.
     pub(crate) fn start_from(lab: &Lab, toml: &str, mut command: Command) -> Self {
-        let file = lab.path("ftpgate.toml");
-        fs::write(&file, toml).expect("own file");
-        command.args(["run", "-c"]).arg(&file);
-        // Settings of the machine are not the test's.
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FTPGATE_")) {
-            command.env_remove(name);
-        }
+        configured(lab, &mut command, "run", toml);
         let mut process = Process::start("ftpgate", command, lab.path("ftpgate.log"));
         process.wait_for("it is ready", |p| p.log().contains("\"ready\"").then_some(()));
         let (address, address6) =

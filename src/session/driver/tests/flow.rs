@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::house::{End, House, connect, soon};
+use crate::session::driver::alarm::SOON;
 use crate::session::policy::{AborStyle, Policy, Timeouts};
 
 #[tokio::test]
@@ -61,7 +62,7 @@ async fn a_whole_session_byte_by_byte() {
 
 /// The server was done before we looked: its 1yz does not wait for data that the client fetches only
 /// when it has heard of it.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_1yz_with_the_final_reply_behind_it_is_passed() {
     let house = House::new(Policy::default()).await;
     let mut session = house.login().await;
@@ -72,15 +73,55 @@ async fn a_1yz_with_the_final_reply_behind_it_is_passed() {
     let (mut server, _) = soon("our data connection", data.accept()).await.unwrap();
     server.write_all(b"short").await.unwrap();
     drop(server);
-    let begun = tokio::time::Instant::now();
     session.server.write(b"150 here it comes\r\n226 that was it\r\n").await;
-    session.client.hears("150 here it comes").await;
-    assert_eq!(begun.elapsed(), Duration::ZERO, "no clock has a part in it");
+    // Earlier than the session's own clock goes off.
+    let line = tokio::time::timeout(SOON / 2, session.client.line()).await;
+    assert_eq!(line.unwrap(), "150 here it comes");
     let mut file = Vec::new();
     soon("the file", connect(to).await.read_to_end(&mut file)).await.unwrap();
     assert_eq!(file, b"short");
     session.client.hears("226 that was it").await;
     session.ask("PWD", "257 \"/\"").await;
+}
+
+/// All of a short file is here at once, its 150 first: the data go before, so that 150 and 226 leave
+/// together.
+#[tokio::test]
+async fn replies_of_a_transfer_that_is_over_follow_its_data() {
+    let house = House::new(Policy::default()).await;
+    let mut session = house.login().await;
+    let data = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let mut download = connect(session.passive(&data).await).await;
+    session.client.say("RETR f").await;
+    session.server.hears("RETR f").await;
+    let (mut server, _) = soon("our data connection", data.accept()).await.unwrap();
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    // Nobody else has a turn in between.
+    session.server.write(b"150 here it comes\r\n").await;
+    server.write_all(b"short").await.unwrap();
+    drop(server);
+    session.server.write(b"226 that was it\r\n").await;
+    // The runtime tells readiness in the order in which it came about.
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (tell_data, tell_words) = (tell.clone(), tell);
+    let file = tokio::spawn(async move {
+        download.readable().await.unwrap();
+        tell_data.send("data").unwrap();
+        let mut file = Vec::new();
+        download.read_to_end(&mut file).await.map(|_| file)
+    });
+    let mut client = session.client;
+    let words = tokio::spawn(async move {
+        client.0.get_ref().readable().await.unwrap();
+        tell_words.send("words").unwrap();
+        client.hears("150 here it comes").await;
+        client.hears("226 that was it").await;
+    });
+    assert_eq!(soon("the file", file).await.unwrap().unwrap(), b"short");
+    soon("the replies", words).await.unwrap();
+    assert_eq!((told.recv().await, told.recv().await), (Some("data"), Some("words")));
 }
 
 /// P29: IAC IP, then Synch with urgent data in whatever way clients send it, then ABOR.
