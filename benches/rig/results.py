@@ -92,11 +92,14 @@ class Results:
     def caption(self):
         """Machine, versions, date and command, a line each."""
         one = lambda key: list(dict.fromkeys(run[key] for run in self.runs))
-        rounds = max((len(found) for found in self.found.values()), default=0)
-        rounds = "medians of %d rounds" % rounds if rounds > 1 else "one round"
+        dates = sorted(one("date"))
+        counts = sorted({len(found) for found in self.found.values()}) or [0]
+        rounds = "one round" if counts[-1] < 2 else "medians of %d rounds" % counts[-1]
+        if counts[-1] > counts[0]:
+            rounds = "medians of %d to %d rounds" % (counts[0], counts[-1])
         return [
             "; ".join(one("machine")) + "; " + " and ".join(one("congestion")),
             ", ".join(dict.fromkeys(self.ways.values())),
-            " to ".join(one("date")[:1] + one("date")[1:][-1:]) + "; " + rounds,
+            " to ".join(dates[:1] + dates[1:][-1:]) + "; " + rounds,
             *one("command"),
         ]
