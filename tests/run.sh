@@ -107,8 +107,8 @@ fi
 smoke() {
     local target
     target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-    python3 benches/rig/stacks.py
-    benches/compare.sh --smoke --gateway "$target/debug/ftpgate"
+    python3 benches/rig/stacks.py &&
+        benches/compare.sh --smoke --gateway "$target/debug/ftpgate"
 }
 
 export -f configurations smoke
