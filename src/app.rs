@@ -11,6 +11,7 @@ mod acme;
 mod acme;
 mod bind;
 mod certificates;
+mod cores;
 mod error;
 pub(crate) mod handed;
 mod mirror;
@@ -54,6 +55,7 @@ pub struct App {
     /// For each worker, its share of the ports that are forwarded one-to-one.
     forwarded: mirror::ByWorker,
     standing: limits::Standing,
+    cpu_affinity: bool,
     addresses: Vec<SocketAddr>,
     acme: acme::Clients,
     shutdown: Duration,
@@ -86,7 +88,7 @@ impl App {
         let privileges = Privileges::plan(config, &config.listeners)?;
         privileges.check()?;
         let abilities = transparent::abilities(&config.listeners)?;
-        let workers = worker_count(config.workers);
+        let workers = worker_count(config.runtime.workers);
         let mut bound = Vec::new();
         for (listener, handed) in config.listeners.iter().zip(handed.share_out(config)?) {
             bound.push(bind::bind(listener, handed, workers)?);
@@ -114,8 +116,8 @@ impl App {
             doors.push(door);
         }
         let acme = parts.acme;
-        let shutdown = config.shutdown;
-        Ok(Self { doors, sockets, forwarded, standing, addresses, acme, shutdown })
+        let (shutdown, cpu_affinity) = (config.shutdown, config.runtime.cpu_affinity);
+        Ok(Self { doors, sockets, forwarded, standing, cpu_affinity, addresses, acme, shutdown })
     }
 
     /// The control addresses, as bound.
@@ -145,7 +147,8 @@ impl App {
         let secured = self.doors.iter().flat_map(|door| Secured::of(door)).collect();
         tokio::spawn(certificates::keep(secured, wake.clone(), stop.clone()));
         tokio::spawn(self.acme.keep(wake, stop.clone()));
-        let threads = workers::start(self.sockets.into_iter().zip(self.forwarded), &stop)?;
+        let sockets = self.sockets.into_iter().zip(self.forwarded);
+        let threads = workers::start(sockets, self.cpu_affinity, &stop)?;
         tracing::info!("ready");
         notify::ready();
         let ended = tokio::task::spawn_blocking(move || {

@@ -71,7 +71,7 @@ const HEADINGS: &str = "[[listener]] [[upstream]] [listener.data] [data] [advert
 
 /// Keys.
 const KEYS: &str = "listener name bind address upstream mode source mark destinations clients data ports \
-    upstream_ports expose avoid rules idle sessions deny level pipe congestion upstream_buffer greeting workers tls mode cert certificates ca verify \
+    upstream_ports expose avoid rules idle sessions deny level pipe congestion upstream_buffer greeting workers cpu_affinity tls mode cert certificates ca verify \
     fingerprint server_name min acme names http";
 
 /// Values, a line each.

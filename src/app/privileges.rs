@@ -136,7 +136,7 @@ impl Privileges {
         config: &Config,
         listeners: &[ListenerConfig],
     ) -> Result<Self, PrivilegeError> {
-        let account = config.run_as.as_ref().map(Account::find).transpose()?;
+        let account = config.runtime.run_as.as_ref().map(Account::find).transpose()?;
         let account = account.filter(|account| !account.is_ours());
         if let (Some(account), false) = (&account, privileges::is_root()) {
             return Err(PrivilegeError::NotRoot(account.name.clone()));

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Stop, mirror};
+use super::{Stop, cores, mirror};
 use crate::listener::Door;
 use crate::listener::team::{Member, Team};
 
@@ -23,12 +23,13 @@ pub struct NoWorker(io::Error);
 /// What one worker listens on: control sockets, each with its door, and ports forwarded one-to-one.
 pub(super) type Sockets = (Vec<(TcpListener, Arc<Door>)>, Vec<mirror::ForwardedPort>);
 
-/// Starts them all, or as many as can be. Each ends with the number of sessions it had to cut off.
+/// Starts them all, or as many as can be, with `cpu_affinity` each on a core of its own. Each ends with the number of sessions it had to cut off.
 ///
 /// # Errors
 /// There is not one.
 pub(super) fn start(
     sockets: impl Iterator<Item = Sockets>,
+    cpu_affinity: bool,
     stop: &Stop,
 ) -> Result<Vec<JoinHandle<usize>>, NoWorker> {
     let mut failed = None;
@@ -44,9 +45,11 @@ pub(super) fn start(
         }
     }
     let team: Team = runtimes.iter().map(|(it, _)| Member::new(it.handle().clone())).collect();
+    let cores = if cpu_affinity { cores::one_each(runtimes.len()) } else { Vec::new() };
     let mut threads = Vec::new();
     for (number, (runtime, sockets)) in runtimes.into_iter().enumerate() {
-        match worker((team.clone(), number), runtime, sockets, stop.clone()) {
+        let core = cores.get(number).copied();
+        match worker((team.clone(), number), (runtime, core), sockets, stop.clone()) {
             Ok(thread) => threads.push(thread),
             Err(error) => tell(error),
         }
@@ -60,7 +63,7 @@ pub(super) fn start(
 /// A thread, and the sessions that come in through its sockets or from its team.
 fn worker(
     (team, number): (Team, usize),
-    runtime: Runtime,
+    (runtime, core): (Runtime, Option<usize>),
     (sockets, forwarded): Sockets,
     stop: Stop,
 ) -> io::Result<JoinHandle<usize>> {
@@ -90,6 +93,7 @@ fn worker(
         member.sessions.len()
     };
     let work = move || {
+        core.into_iter().for_each(cores::stay_on);
         let cut_off = runtime.block_on(serve);
         // Not waiting for a resolver that does not answer.
         runtime.shutdown_background();

@@ -104,7 +104,7 @@ impl Report {
 
     /// From here on with no more than the gateway will have.
     fn give_up(&mut self, privileges: &Privileges, config: &Config) {
-        match (privileges.give_up(), &config.run_as) {
+        match (privileges.give_up(), &config.runtime.run_as) {
             (Err(error), _) => self.bad(error.to_string()),
             (Ok(()), Some(whom)) => self.good(format!("it can run as user {}", whom.user)),
             (Ok(()), None) => {}
@@ -337,7 +337,7 @@ impl Report {
 
     fn descriptors(&mut self, config: &Config) {
         let Ok(limit) = socket::descriptor_limit() else { return };
-        let standing = config.standing(worker_count(config.workers));
+        let standing = config.standing(worker_count(config.runtime.workers));
         let sessions = config.listeners.iter().map(|listener| listener.limits.sessions).sum();
         match limits::descriptor_warning(limit, standing, sessions) {
             Some(warning) => self.warn(warning),

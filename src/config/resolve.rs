@@ -14,7 +14,7 @@ use super::section::Section;
 use super::servers::Servers;
 use super::settings::{DAY, Settings};
 use super::suggest;
-use super::types::{Config, Overrides};
+use super::types::{Config, Overrides, RuntimeOptions};
 use super::value;
 use crate::privileges::RunAs;
 use crate::telemetry::options::{LogFormat, LogOptions};
@@ -70,7 +70,7 @@ pub(super) fn config(reader: &Reader, file: Option<Arc<Table>>, overrides: &Over
         timeouts.set("shutdown", &mut shutdown, value::duration(Duration::ZERO..=DAY));
     });
     let log = log(root.section("log"), &flags);
-    let (workers, run_as) = runtime(root.section("runtime"));
+    let runtime = runtime(root.section("runtime"));
     let servers = Servers::read(reader, &mut root, &flags);
     let doors =
         Doors { reader, flags: &flags, base: &base, servers: &servers }.read(&mut root, from_file);
@@ -79,7 +79,7 @@ pub(super) fn config(reader: &Reader, file: Option<Arc<Table>>, overrides: &Over
 
     let right = doors.iter().flatten().map(|door| door.config.clone()).collect::<Vec<_>>();
     let whole = !doors.is_empty() && right.len() == doors.len();
-    let config = whole.then_some(Config { listeners: right, log, shutdown, workers, run_as });
+    let config = whole.then_some(Config { listeners: right, log, shutdown, runtime });
     Reading { doors: doors.into_iter().flatten().collect(), config }
 }
 
@@ -119,8 +119,10 @@ fn level(item: &Item) -> Result<String, Problem> {
     }
 }
 
-fn runtime(mut s: Section<'_>) -> (Option<NonZeroUsize>, Option<RunAs>) {
+fn runtime(mut s: Section<'_>) -> RuntimeOptions {
     let workers = s.take("workers", value::integer::<usize>(1..=1024));
+    let mut cpu_affinity = true;
+    s.set("cpu_affinity", &mut cpu_affinity, Item::boolean);
     let user = s.take("user", account);
     let group = s.take("group", account);
     if let (None, Some(_), Some(place)) = (&user, &group, s.written("group")) {
@@ -129,7 +131,8 @@ fn runtime(mut s: Section<'_>) -> (Option<NonZeroUsize>, Option<RunAs>) {
     }
     s.finish();
     let run_as = user.map(|user| RunAs { user, group });
-    (workers.and_then(NonZeroUsize::new), run_as)
+    let workers = workers.and_then(NonZeroUsize::new);
+    RuntimeOptions { workers, cpu_affinity, run_as }
 }
 
 /// A user or a group, by name or number; whether there is one is seen at the start.

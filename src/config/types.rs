@@ -25,8 +25,17 @@ pub struct Config {
     pub(crate) log: LogOptions,
     /// How long a drain waits for transfers before the hard stop.
     pub(crate) shutdown: Duration,
+    /// The process itself.
+    pub(crate) runtime: RuntimeOptions,
+}
+
+/// The process: its threads and whom it runs as.
+#[derive(Debug, Clone)]
+pub(crate) struct RuntimeOptions {
     /// Worker threads; `None` is one a core.
     pub(crate) workers: Option<NonZeroUsize>,
+    /// Each of them stays on a core of its own, if there are as many of both.
+    pub(crate) cpu_affinity: bool,
     /// Whom it becomes when it was started as root; `None`: it stays what it is.
     pub(crate) run_as: Option<RunAs>,
 }

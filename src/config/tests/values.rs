@@ -332,9 +332,9 @@ fn a_socket_handed_over_is_one_listeners() {
 fn whom_the_process_turns_into() {
     let run_as = |lines: &str| read(&format!("{SMALL}[runtime]\n{lines}"), &[]);
     let (config, _) = run_as("user = \"nobody\"\ngroup = 65534").unwrap();
-    let whom = config.run_as.unwrap();
+    let whom = config.runtime.run_as.unwrap();
     assert_eq!((whom.user.as_str(), whom.group.as_deref()), ("nobody", Some("65534")));
-    assert_eq!(run_as("").unwrap().0.run_as, None);
+    assert_eq!(run_as("").unwrap().0.runtime.run_as, None);
     assert!(wrong(run_as("group = \"nogroup\""))[0].contains("a group alone"));
     for line in ["user = \"\"", "user = \"a b\"", "user = -1"] {
         assert_eq!(wrong(run_as(line)).len(), 1, "{line}");
