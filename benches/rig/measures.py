@@ -74,6 +74,10 @@ SMALL = {
     **{"first byte " + name: value for name, value in LATENCY.items()},
     "CPU": ("µs/file", LOW, lambda report, cost: cost.way / report["done"] * 1e6),
 }
+BESIDE = {
+    **{name: value for name, value in SMALL.items() if name != "CPU"},
+    "bulk beside": ("MB/s", HIGH, lambda report, _: report["beside_bytes"] / 1e6 / report["seconds"]),
+}
 SESSIONS = {
     "rate": ("sessions/s", HIGH, rate),
     "login p50": LATENCY["p50"],
@@ -127,6 +131,9 @@ def dialogue(scale):
         words = ["small", "--files", str(files), "--sessions", str(sessions)]
         yield Measure(name, title, words, SMALL)
         yield Measure(name + "-pin", title + ", one core", words, SMALL, pinned=True)
+    files = scale.files // 4
+    yield Measure("small-beside", "%d × 1 KiB, 1 session, beside 4 of bulk" % files,
+                  ["small", "--files", str(files), "--beside", "4"], BESIDE)
     for name, sessions in (("sess", 16), ("sess1", 1)):
         words = ["sess", "--sessions", str(sessions), "--seconds", str(scale.seconds)]
         yield Measure(name, "session set-up, %d at a time" % sessions, words, SESSIONS)

@@ -32,6 +32,7 @@ measures, one session unless told otherwise; --at IP:PORT is the FTP server or t
   get    --at A --bytes N [--sessions C] [--verify]   fetch zN, C at once
   put    --at A --bytes N [--sessions C] [--verify]   store it, C at once
   small  --at A --files N [--sessions C] [--bytes N] [--mode M]   many small files, PASV each
+         [--beside S]   while S more sessions fetch large ones
   sess   --at A --seconds S [--sessions C]            connect, USER, PASS, QUIT, over and over
   noop   --at A --count N                             NOOP round trips
   idle   --at A --sessions N     hold N logged-in sessions until a line comes on standard input

@@ -2,16 +2,19 @@
 
 use std::io;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::args::Args;
-use crate::ftp::{Client, Mode, Target};
+use crate::ftp::{Client, Mode, PATIENCE, Target};
 use crate::pattern::Pattern;
 use crate::report::Report;
 use crate::transfer::{Sink, fetch, store};
 
 /// After so many failures a session gives up.
 const MAX_FAILURES: u32 = 5;
+/// The size of the files that are fetched beside small ones: a fraction of a second each.
+const BESIDE: u64 = 100_000_000;
 /// After a failure to connect, so that a refusing server is not stormed.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -22,6 +25,8 @@ struct Tally {
     /// When what counts was over, if that was not the end of the work.
     ended: Option<Instant>,
     bytes: u64,
+    /// Bytes that went beside those that count.
+    beside: u64,
     done: u64,
     failed: u32,
     error: Option<io::Error>,
@@ -89,6 +94,7 @@ fn summarise(tallies: Vec<Tally>) -> bool {
     let mut report = Report::default()
         .number("seconds", seconds)
         .count("bytes", tallies.iter().map(|t| t.bytes).sum())
+        .count("beside_bytes", tallies.iter().map(|t| t.beside).sum())
         .count("done", tallies.iter().map(|t| t.done).sum())
         .count("failed", failed.into());
     let error = tallies.iter().find_map(|t| t.error.as_ref()).map(ToString::to_string);
@@ -155,26 +161,56 @@ pub fn small(mut args: Args) -> io::Result<bool> {
     let sessions: usize = args.or("sessions", 1)?;
     let size: u64 = args.or("bytes", 1024)?;
     let mode = args.or("mode", Mode::Pasv)?;
+    let beside: usize = args.or("beside", 0)?;
     args.end()?;
+    let busy = AtomicUsize::new(sessions);
+    Ok(in_parallel(sessions + beside, &target, |number, client, tally| {
+        if number < sessions {
+            fetch_small(client, mode, (files / sessions, size), tally);
+            busy.fetch_sub(1, Ordering::Relaxed);
+            tally.ended = Some(Instant::now());
+        } else {
+            fetch_beside(client, &busy, tally);
+        }
+    }))
+}
+
+/// `files` files of `size` bytes, or until too many have failed.
+fn fetch_small(client: &mut Client, mode: Mode, (files, size): (usize, u64), tally: &mut Tally) {
     let command = format!("RETR z{size}");
-    Ok(in_parallel(sessions, &target, |_, client, tally| {
-        for _ in 0..files / sessions {
-            let fetched = fetch(client, mode, &command, Sink::Discard);
-            let failure = match fetched {
-                Ok(fetched) if fetched.bytes == size => {
-                    tally.bytes += size;
-                    tally.done += 1;
-                    tally.latencies.push(fetched.first_byte);
-                    continue;
-                }
-                Ok(fetched) => short(fetched.bytes),
-                Err(error) => error,
-            };
-            if !tally.fail(failure) {
+    for _ in 0..files {
+        let fetched = fetch(client, mode, &command, Sink::Discard);
+        let failure = match fetched {
+            Ok(fetched) if fetched.bytes == size => {
+                tally.bytes += size;
+                tally.done += 1;
+                tally.latencies.push(fetched.first_byte);
+                continue;
+            }
+            Ok(fetched) => short(fetched.bytes),
+            Err(error) => error,
+        };
+        if !tally.fail(failure) {
+            return;
+        }
+    }
+}
+
+/// Large files for as long as anybody is busy with small ones, or might be. Its time is not what is
+/// measured.
+fn fetch_beside(client: &mut Client, busy: &AtomicUsize, tally: &mut Tally) {
+    let begun = Instant::now();
+    tally.ended = Some(begun);
+    let command = format!("RETR z{BESIDE}");
+    while busy.load(Ordering::Relaxed) > 0 && begun.elapsed() < PATIENCE {
+        match fetch(client, Mode::Pasv, &command, Sink::Discard) {
+            Ok(fetched) => tally.beside += fetched.bytes,
+            Err(error) => {
+                tally.fail(error);
                 return;
             }
         }
-    }))
+    }
 }
 
 /// `load sess`. Latency is from connect to the reply to PASS.
