@@ -3,7 +3,7 @@
 # and ratios within one run.
 #
 #   benches/compare.sh [--rounds N] [--quick | --smoke] [--ways A,B] [--measures A,B]
-#                      [--congestion NAME] [--gateway PATH]
+#                      [--congestion NAME] [--gateway PATH] [--build NAME=PATH]...
 #                      [--out FILE.jsonl] [--table FILE.md] [--chart FILE.svg] [--list]
 #
 # As root, on Linux, with python3 and cargo. Rivals are measured when they are installed (Debian:

@@ -17,8 +17,9 @@ class Ftpgate(Way):
     name = "ftpgate"
     tls = True
 
-    def __init__(self, binary):
+    def __init__(self, binary, name=None):
         self.binary = binary
+        self.name = name or self.name
 
     def version(self):
         return first_line(self.binary, "--version")

@@ -1,4 +1,5 @@
 """compare.sh's second half: the rounds. Runs in namespaces of its own."""
+import argparse
 import json
 import os
 import signal
@@ -27,6 +28,8 @@ def arguments():
     taken = rounds(parser("benches/compare.sh"), 5)
     taken.add_argument("--smoke", action="store_true", help="smaller, for every test run")
     taken.add_argument("--ways", help="default: all that are installed")
+    taken.add_argument("--build", action="append", default=[], type=build, metavar="NAME=PATH",
+                       help="one more build of ftpgate, as a way of that name; may be repeated")
     taken.add_argument("--measures", help="default: all")
     taken.add_argument("--chart", help="an SVG")
     options = taken.parse_args()
@@ -38,10 +41,18 @@ def arguments():
     return options
 
 
-def all_ways(gateway, load):
+def build(text):
+    """Another build of ftpgate: `NAME=PATH`."""
+    name, _, path = text.partition("=")
+    if not name or not os.access(path, os.X_OK):
+        raise argparse.ArgumentTypeError("NAME=PATH, of a program: %s" % text)
+    return Ftpgate(path, name)
+
+
+def all_ways(gateway, load, builds=()):
     ways = [Direct(), VsftpdTls(servers.vsftpd()), Knat(), Bare(load), Haproxy("haproxy"),
             Haproxy("haproxy-1m", 1 << 20), Nginx("nginx"), Nginx("nginx-256k", "256k"),
-            Modproxy(), FtpProxy(), Ftpgate(gateway), NoPipe(gateway)]
+            Modproxy(), FtpProxy(), Ftpgate(gateway), NoPipe(gateway), *builds]
     return {way.name: way for way in ways}
 
 
@@ -119,7 +130,7 @@ def main():
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scale = measures.SMOKE if options.smoke else measures.QUICK if options.quick else measures.FULL
-    known = all_ways(options.gateway, options.load)
+    known = all_ways(options.gateway, options.load, options.build)
     if options.list:
         names = measures.measures(scale)
         return print("ways: %s\nmeasures: %s" % (", ".join(known), ", ".join(names)))

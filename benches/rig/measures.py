@@ -156,7 +156,7 @@ def measures(scale):
     real = [Measure(m.name + "@vsftpd", m.title, m.words, m.values, server="vsftpd")
             for m in dear if m.name in ("get", "put", "small", "sess")]
     # The client under TLS, which ends at the way; behind it plain FTP.
-    under = ("get", "put", "small", "small8", "sess", "idle%d" % scale.idle[0], "idle1000")
+    under = ("get", "put", "small", "small8", "small-beside", "sess", "idle%d" % scale.idle[0], "idle1000")
     secure = [Measure("tls-" + m.name, "FTPS: " + m.title, m.words, m.values, tls=True,
                       rounds=m.rounds) for m in dear if m.name in under]
     return {measure.name: measure for measure in [*found, *rest, *real, *secure]}

@@ -19,7 +19,7 @@ run() {
     local program=$1 command load
     shift
     # As the results tell it: where this machine keeps a binary is nobody's business.
-    command=$(sed -E 's/ --gateway[ =][^ ]+//' <<<"benches/${0##*/}${*:+ $*}")
+    command=$(sed -E 's/ --gateway[ =][^ ]+//; s/( --build[ =][^= ]+)=[^ ]+/\1/g' <<<"benches/${0##*/}${*:+ $*}")
     [ "$(id -u)" -eq 0 ] || { echo "$0: must be root: it makes network namespaces" >&2; exit 2; }
     load=$(build "$root/benches/load" "${features[@]}")/load
     case " $* " in

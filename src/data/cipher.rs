@@ -11,12 +11,15 @@ use tokio::time::{Instant, Sleep};
 
 use super::meter::Meter;
 use super::throttle::Limits;
+use super::turn::Turns;
 use crate::net::stream::Stream;
 use crate::session::event::Side;
 
 /// What one read takes, bytes: many TLS records for one write.
 const BUFFER: usize = 256 << 10;
-/// Reads until the other transfers of the worker have their turn.
+/// Bytes after which it is a large transfer, that waits for its turn.
+const LARGE: u64 = 64 << 10;
+/// Reads in a turn, at most.
 const ROUNDS: u32 = 16;
 
 thread_local! {
@@ -32,6 +35,7 @@ pub(super) struct Pair<'a> {
     limits: [Limits; 2],
     /// For each side: its end without close_notify is a break (P156).
     strict: [bool; 2],
+    turns: Turns,
 }
 
 /// One direction, named by the side it goes to.
@@ -43,6 +47,8 @@ struct Half {
     /// After the end is said, the source is read on until its own.
     drain: bool,
     pause: Option<Pin<Box<Sleep>>>,
+    /// Its turn is over, not its work.
+    interrupted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,7 +71,8 @@ impl<'a> Pair<'a> {
         limits: [Limits; 2],
         strict: [bool; 2],
     ) -> Self {
-        Self { legs, halves: [Half::new(), Half::new()], meter, limits, strict }
+        let halves = [Half::new(), Half::new()];
+        Self { legs, halves, meter, limits, strict, turns: Turns::default() }
     }
 
     /// The legs, the client's first.
@@ -90,17 +97,33 @@ impl<'a> Pair<'a> {
     /// # Errors
     /// The side whose connection broke.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Side>> {
-        for into in [Side::Downstream, Side::Upstream] {
+        let both = [Side::Downstream, Side::Upstream];
+        let moved: u64 = both.iter().map(|&into| self.meter.bytes(into)).sum();
+        let until = match moved < LARGE {
+            true => None,
+            false => Some(ready!(self.turns.poll(cx)).until()),
+        };
+        for into in both {
             if !self.meter.has_ended(into)
-                && let Poll::Ready(ended) = self.poll_half(into, cx)
+                && let Poll::Ready(ended) = self.poll_half(into, until, cx)
             {
+                self.turns.leave();
                 return Poll::Ready(ended);
             }
+        }
+        match self.halves.iter().any(|half| half.interrupted) {
+            true => self.turns.pass(cx),
+            false => self.turns.leave(),
         }
         Poll::Pending
     }
 
-    fn poll_half(&mut self, into: Side, cx: &mut Context<'_>) -> Poll<Result<(), Side>> {
+    fn poll_half(
+        &mut self,
+        into: Side,
+        until: Option<Instant>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Side>> {
         let [client, server] = &mut self.legs;
         let (from, to) = match into {
             Side::Downstream => (server, client),
@@ -112,6 +135,7 @@ impl<'a> Pair<'a> {
             meter: self.meter,
             limits: &self.limits[index],
             strict: self.strict[into.other().index() & 1],
+            until,
         };
         self.halves[index].poll(&flow, from, to, cx)
     }
@@ -123,11 +147,20 @@ struct Flow<'a> {
     meter: &'a Meter,
     limits: &'a Limits,
     strict: bool,
+    /// The end of this turn.
+    until: Option<Instant>,
 }
 
 impl Half {
     fn new() -> Self {
-        Self { rest: Box::default(), at: 0, state: State::Moving, drain: false, pause: None }
+        Self {
+            rest: Box::default(),
+            at: 0,
+            state: State::Moving,
+            drain: false,
+            pause: None,
+            interrupted: false,
+        }
     }
 
     fn poll(
@@ -137,7 +170,12 @@ impl Half {
         to: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Side>> {
-        for _ in 0..ROUNDS {
+        self.interrupted = false;
+        for round in 0..ROUNDS {
+            // Each direction comes to something in every turn.
+            if round > 0 && flow.until.is_some_and(|until| Instant::now() >= until) {
+                break;
+            }
             match self.state {
                 State::Moving => {
                     if !self.rest.is_empty() {
@@ -193,7 +231,7 @@ impl Half {
                 State::Ended => return Poll::Pending,
             }
         }
-        cx.waker().wake_by_ref();
+        self.interrupted = true;
         Poll::Pending
     }
 

@@ -11,6 +11,7 @@
 //!       claims     who of several it is, on a port shared under TLS
 //!   relay      both directions until delivered, broken, stalled or stopped
 //!     pump       one direction              splice  through a pipe of the kernel
+//!       turn       for how long
 //!     cipher     both, where a leg is under TLS     guard   the handshakes of legs
 //!     wire       both, where nothing is known of them
 //! mirror     ports that are the server's own, for dialogues that we cannot read
@@ -21,6 +22,7 @@ pub(crate) mod options;
 pub(crate) mod ports;
 pub(crate) mod throttle;
 pub(crate) mod transfer;
+pub(crate) mod turn;
 
 mod cipher;
 mod claims;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::meter::Meter;
 use super::splice::Pipe;
 use super::throttle::Limits;
+use super::turn::Turn;
 use crate::net::socket;
 use crate::session::event::Side;
 
@@ -16,8 +17,6 @@ use crate::session::event::Side;
 const COPY_FIRST: usize = 64 << 10;
 /// Size of a worker's buffer: what one read takes when no pipe is to be had.
 const BUFFER: usize = 256 << 10;
-/// Reads until the other transfers of the worker have their turn.
-const ROUNDS: u32 = 64;
 
 thread_local! {
     /// Every pump of a worker copies through it; nothing stays in it across an await.
@@ -51,14 +50,8 @@ impl Pump<'_> {
     /// # Errors
     /// The side whose connection broke.
     pub(super) async fn run(self) -> Result<(), Side> {
-        loop {
-            for _ in 0..ROUNDS {
-                if let Step::End = self.step().await? {
-                    return self.end();
-                }
-            }
-            tokio::task::yield_now().await;
-        }
+        while let Step::More = self.step().await? {}
+        self.end()
     }
 
     async fn step(&self) -> Result<Step, Side> {
@@ -66,11 +59,12 @@ impl Pump<'_> {
         self.unbroken(self.into.other(), self.from.readable().await)?;
         let moved = self.meter.bytes(self.into);
         if moved < COPY_FIRST as u64 {
-            return self.copy(allowed.min(COPY_FIRST)).await;
+            return self.copy(None, allowed.min(COPY_FIRST)).await;
         }
+        let turn = Turn::take().await;
         match Pipe::take(moved, self.pipe) {
-            Some(pipe) => self.splice(pipe, allowed).await,
-            None => self.copy(allowed.min(BUFFER)).await,
+            Some(pipe) => self.splice(turn, pipe, allowed).await,
+            None => self.copy(Some(turn), allowed.min(BUFFER)).await,
         }
     }
 
@@ -87,11 +81,15 @@ impl Pump<'_> {
         self.unbroken(self.into, socket::shutdown_write(self.to)).map(drop)
     }
 
-    /// One read, and all of it written.
-    async fn copy(&self, limit: usize) -> Result<Step, Side> {
+    /// One read, and all of it written; with a turn, if this is not the beginning. (After a number
+    /// of reads the runtime has others go on by itself.)
+    async fn copy(&self, turn: Option<Turn>, limit: usize) -> Result<Step, Side> {
         let (step, rest) = WORKER_BUFFER.with_borrow_mut(|buffer| {
             self.copy_once(buffer.get_mut(..limit).unwrap_or_default())
         })?;
+        if let Some(turn) = turn {
+            turn.end().await;
+        }
         let mut rest = &*rest;
         while !rest.is_empty() {
             self.writable().await?;
@@ -125,14 +123,18 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// A burst through the pipe: until the source has no more for now, or others want a turn. The
-    /// pipe is not held while the source is silent.
-    async fn splice(&self, mut pipe: Pipe, mut allowed: usize) -> Result<Step, Side> {
-        for _ in 0..ROUNDS {
+    /// A burst through the pipe: until the source has no more for now, or the turn is over. The
+    /// pipe is not held while the source is silent, the turn not while the destination is.
+    async fn splice(
+        &self,
+        mut turn: Turn,
+        mut pipe: Pipe,
+        mut allowed: usize,
+    ) -> Result<Step, Side> {
+        while allowed > 0 && !turn.is_over() {
             let filled = pipe.fill(self.from, allowed);
             let Some(filled) = self.unbroken(self.into.other(), filled)? else {
-                pipe.give_back();
-                return Ok(Step::More);
+                break;
             };
             if filled == 0 {
                 pipe.give_back();
@@ -141,16 +143,17 @@ impl Pump<'_> {
             while !pipe.is_empty() {
                 match self.unbroken(self.into, pipe.drain(self.to))? {
                     Some(written) => self.moved(written),
-                    None => self.writable().await?,
+                    None => {
+                        turn.end().await;
+                        self.writable().await?;
+                        turn = Turn::take().await;
+                    }
                 }
             }
             allowed -= filled;
-            if allowed == 0 {
-                break;
-            }
         }
         pipe.give_back();
-        tokio::task::yield_now().await;
+        turn.end().await;
         Ok(Step::More)
     }
 
