@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
 
 use super::meter::Meter;
@@ -55,6 +57,8 @@ impl Pump<'_> {
     }
 
     async fn step(&self) -> Result<Step, Side> {
+        // Who always finds something to read, and a taker, has others go on all the same.
+        consume_budget().await;
         let allowed = self.allowed().await;
         self.unbroken(self.into.other(), self.from.readable().await)?;
         let moved = self.meter.bytes(self.into);
@@ -62,6 +66,12 @@ impl Pump<'_> {
             return self.copy(None, allowed.min(COPY_FIRST)).await;
         }
         let turn = Turn::take().await;
+        // Others had their turn, and may have used it up.
+        let allowed = allowed.min(self.allowance().unwrap_or(0));
+        if allowed == 0 {
+            turn.end().await;
+            return Ok(Step::More);
+        }
         match Pipe::take(moved, self.pipe) {
             Some(pipe) => self.splice(turn, pipe, allowed).await,
             None => self.copy(Some(turn), allowed.min(BUFFER)).await,
@@ -81,8 +91,7 @@ impl Pump<'_> {
         self.unbroken(self.into, socket::shutdown_write(self.to)).map(drop)
     }
 
-    /// One read, and all of it written; with a turn, if this is not the beginning. (After a number
-    /// of reads the runtime has others go on by itself.)
+    /// One read, and all of it written; in a turn, if this is not the beginning.
     async fn copy(&self, turn: Option<Turn>, limit: usize) -> Result<Step, Side> {
         let (step, rest) = WORKER_BUFFER.with_borrow_mut(|buffer| {
             self.copy_once(buffer.get_mut(..limit).unwrap_or_default())
@@ -166,18 +175,24 @@ impl Pump<'_> {
 
     /// How many bytes may be read next; waits while the caps allow none.
     async fn allowed(&self) -> usize {
-        if self.limits.is_empty() {
-            return usize::MAX;
-        }
         loop {
-            let now = Instant::now();
-            // Our own pause is no silence of the peers.
-            self.meter.touch(now);
-            match self.limits.allowance(now.into_std()) {
-                Ok(bytes) => return usize::try_from(bytes).unwrap_or(usize::MAX),
+            match self.allowance() {
+                Ok(bytes) => return bytes,
                 Err(pause) => tokio::time::sleep(pause).await,
             }
         }
+    }
+
+    /// How many bytes may be read at this moment, or when it is to be asked again.
+    fn allowance(&self) -> Result<usize, Duration> {
+        if self.limits.is_empty() {
+            return Ok(usize::MAX);
+        }
+        let now = Instant::now();
+        // Our own pause is no silence of the peers.
+        self.meter.touch(now);
+        let bytes = self.limits.allowance(now.into_std())?;
+        Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
     }
 
     fn moved(&self, bytes: usize) {

@@ -25,14 +25,15 @@ thread_local! {
     static NEXT: Arc<Semaphore> = Arc::new(Semaphore::new(1));
 }
 
-/// A dialogue of this worker goes on.
+/// A dialogue of this worker goes on: something was read.
 pub(crate) fn spoken(now: Instant) {
     SPOKEN.set(Some(now));
 }
 
 /// A large transfer's turn on its worker. While there are dialogues, one has it at a time, and
 /// after each everybody is served whose socket is ready: what a session waits for is one short
-/// turn, however many transfers there are.
+/// turn, however many transfers there are. Only the first word after a silence has to wait for
+/// all of them.
 pub(super) struct Turn {
     until: Instant,
     place: Option<OwnedSemaphorePermit>,
@@ -72,8 +73,10 @@ impl Turn {
 #[derive(Default)]
 pub(super) struct Turns {
     mine: Option<Turn>,
-    next: Option<Pin<Box<dyn Future<Output = Turn> + Send>>>,
+    next: Option<Next>,
 }
+
+type Next = Pin<Box<dyn Future<Output = Turn> + Send>>;
 
 impl Turns {
     /// Ready in its turn.
@@ -92,22 +95,25 @@ impl Turns {
 
     /// There is nothing to do for now.
     pub(super) fn leave(&mut self) {
-        self.mine = None;
+        // Left unpolled it would keep the place.
+        self.next = None;
+        if let Some(turn) = self.mine.take().filter(|turn| turn.place.is_some()) {
+            // Not ours to wait for: it would wake us for nothing.
+            tokio::spawn(turn.end());
+        }
     }
 
     /// There is more to do: after the others, and the task is woken for it.
     pub(super) fn pass(&mut self, cx: &mut Context<'_>) {
         let mine = self.mine.take();
-        let next = self.next.insert(Box::pin(async move {
-            if let Some(turn) = mine {
-                turn.end().await;
-            }
+        let mut next: Next = Box::pin(async move {
+            yield_now().await;
+            drop(mine);
             Turn::take().await
-        }));
-        if let Poll::Ready(turn) = next.as_mut().poll(cx) {
-            (self.mine, self.next) = (Some(turn), None);
-            cx.waker().wake_by_ref();
-        }
+        });
+        // Registers the task; it is never ready at once.
+        let _ = next.as_mut().poll(cx);
+        self.next = Some(next);
     }
 }
 

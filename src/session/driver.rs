@@ -33,7 +33,6 @@ use super::machine::Machine;
 use crate::data::ports::PortLease;
 use crate::data::throttle::Throttle;
 use crate::data::transfer::Transfer;
-use crate::data::turn;
 use crate::registry::SessionPermit;
 use crate::telemetry::audit::SessionInfo;
 use crate::tls::{HandshakeError, TlsInfo};
@@ -263,7 +262,6 @@ impl Driver {
 
     fn tell(&mut self, input: Input) {
         let now = now();
-        turn::spoken(now.into());
         match input {
             // No await lies between the read and here: the worker's buffer is still ours.
             Input::Read(side, len) => SCRATCH.with_borrow(|scratch| {

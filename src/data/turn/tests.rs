@@ -2,7 +2,7 @@ use std::future::poll_fn;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::time::advance;
+use tokio::time::{advance, timeout};
 
 use super::*;
 use crate::data::testing::{connect, peer};
@@ -112,7 +112,7 @@ async fn who_is_polled_lets_others_go_first() {
     poll_fn(|cx| turns.poll(cx).map(drop)).await;
     assert!(other.is_finished(), "it had asked before");
     turns.leave();
-    assert!(at_once(Turn::take()).await.is_some());
+    assert!(timeout(LONG, Turn::take()).await.is_ok(), "it is given back");
 }
 
 /// The runtime's queue never holds it up: it is woken though nothing else happens.
@@ -136,4 +136,25 @@ async fn who_passes_alone_is_woken() {
         .await;
         assert_eq!(passed, 3);
     }
+}
+
+/// A transfer may find that it has nothing to do while its turn is on its way.
+#[tokio::test(start_paused = true)]
+async fn who_leaves_keeps_nobody_waiting() {
+    spoken(Instant::now());
+    let turn = Turn::take().await;
+    let mut turns = Turns::default();
+    assert!(at_once(poll_fn(|cx| turns.poll(cx).map(drop))).await.is_none());
+    turn.end().await;
+    turns.leave();
+    assert!(at_once(Turn::take()).await.is_some(), "it was given to who is gone");
+
+    poll_fn(|cx| turns.poll(cx).map(drop)).await;
+    poll_fn(|cx| {
+        turns.pass(cx);
+        Poll::Ready(())
+    })
+    .await;
+    turns.leave();
+    assert!(at_once(Turn::take()).await.is_some(), "and so was what it had passed on");
 }

@@ -8,8 +8,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::output::Output;
+use crate::data::turn;
 use crate::net::socket;
 use crate::net::stream::Stream;
 use crate::tls::{HandshakeError, TlsInfo};
@@ -128,17 +130,20 @@ impl Control {
         short: Short,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        match &mut self.state {
+        let read = match &mut self.state {
             State::Up(Stream::Plain(stream)) if short != Short::IsAll => {
                 poll_plain(stream, scratch, short == Short::LineIsAll, cx)
             }
             State::Up(stream) => {
                 let mut buffer = ReadBuf::new(scratch);
-                ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
-                Poll::Ready(Ok(buffer.filled().len()))
+                Pin::new(stream).poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len())
             }
             State::Absent | State::Shaking(_) => Poll::Pending,
+        };
+        if read.is_ready() {
+            turn::spoken(Instant::now());
         }
+        read
     }
 
     /// Writes the last words, then close_notify where there is TLS (P159), then FIN.
