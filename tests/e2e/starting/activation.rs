@@ -7,6 +7,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
+use super::privileges::program;
 use crate::support::ftp::{Control, Mode};
 use crate::support::gateway::{Config, Gateway, told};
 use crate::support::lab::{Lab, content};
@@ -24,11 +25,10 @@ fn bound(config: &Config, bind: &str) -> String {
 
 /// What hands the sockets over to what is added to it.
 pub(crate) fn manager(lab: &Lab, arguments: &[&str]) -> Command {
-    let (script, program) = (lab.path("hand_over.py"), lab.path("ftpgate"));
+    let script = lab.path("hand_over.py");
     fs::write(&script, include_str!("../support/hand_over.py")).expect("own file");
-    fs::copy(env!("CARGO_BIN_EXE_ftpgate"), &program).expect("own file");
     let mut command = lab.net.gateway.command("/usr/bin/python3");
-    command.arg(script).args(arguments).arg("--").arg(program);
+    command.arg(script).args(arguments).arg("--").arg(program(lab));
     command
 }
 

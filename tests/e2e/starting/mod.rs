@@ -1,6 +1,7 @@
 //! Other ways to be started than by a command as root.
 
 mod activation;
+mod cores;
 mod inetd;
 mod privileges;
 

@@ -22,25 +22,30 @@ const BIND_SERVICE: &str = "0000000000000400";
 const NONE: &str = "0000000000000000";
 
 /// What the kernel says of every thread of a process: each value that there is.
-fn status(pid: u32, key: &str) -> BTreeSet<String> {
+pub(super) fn status(pid: u32, key: &str) -> BTreeSet<String> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
-    let read = |path: &Path| fs::read_to_string(path.join("status")).expect("a thread");
-    let value = |text: String| {
-        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{key}:")));
-        line.expect("a value").split_ascii_whitespace().collect::<Vec<_>>().join(" ")
-    };
-    tasks.map(|task| value(read(&task.expect("a thread").path()))).collect()
+    tasks.map(|task| status_of(&task.expect("a thread").path(), key)).collect()
+}
+
+/// What it says of one of them.
+pub(super) fn status_of(thread: &Path, key: &str) -> String {
+    let text = fs::read_to_string(thread.join("status")).expect("a thread");
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{key}:")));
+    line.expect("a value").split_ascii_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn all(value: &str) -> BTreeSet<String> {
     BTreeSet::from([value.to_owned()])
 }
 
-/// The program where everybody may execute it.
-fn program(lab: &Lab) -> String {
-    let program = lab.path("ftpgate");
-    fs::copy(env!("CARGO_BIN_EXE_ftpgate"), &program).expect("own file");
-    program.display().to_string()
+/// The program where everybody may execute it. Copied by a process of its own: what a test has open
+/// for writing is open in whatever another test is about to execute, and is "busy" as long.
+pub(super) fn program(lab: &Lab) -> String {
+    let program = lab.path("ftpgate").display().to_string();
+    let mut copy = Command::new("cp");
+    copy.args([env!("CARGO_BIN_EXE_ftpgate"), &program]);
+    run(copy, "").expect("own file");
+    program
 }
 
 /// The gateway as nobody, with options of setpriv.
